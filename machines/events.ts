@@ -1,0 +1,52 @@
+/**
+ * The words machines and actors share: what is claimed, how a message ends, who tells whom what.
+ * Types only, so that behaviour stays free of I/O.
+ */
+
+/** The right to work on one queue's head message, proven on every write by its fencing token. */
+export type Claim = {
+  readonly queue: string;
+  readonly messageId: string;
+  /** Fencing token: grows with every claim of a queue, so a write with an older one is refused. */
+  readonly token: number;
+  /** 1 for the first worker call of this message. */
+  readonly attempt: number;
+};
+
+/** How a message can end. */
+export type EndStatus = 'completed' | 'failed' | 'cancelled' | 'expired';
+
+/** The end of a message, as its last event will tell it. */
+export type Outcome =
+  | { readonly status: 'completed' }
+  | { readonly status: Exclude<EndStatus, 'completed'>; readonly code: string; readonly error: string };
+
+/** What came of trying to open a worker call. */
+export type Opening<Call> =
+  | { readonly type: 'opened'; readonly call: Call }
+  /** No event has arrived, so the same message may be tried again after `delayMs`. */
+  | { readonly type: 'refused'; readonly delayMs: number; readonly reason: string }
+  | { readonly type: 'ended'; readonly outcome: Outcome };
+
+/** What settling left: the next claim if it was taken in the same step, and whether messages still wait. */
+export type Settled = { readonly next: Claim | undefined; readonly waiting: boolean };
+
+/** What a user's actor is told. */
+export type UserEvent =
+  /** There may be work in the queue. A hint: it carries no message. */
+  | { readonly type: 'work' }
+  /** Finish the call in hand, claim nothing more. */
+  | { readonly type: 'drain' }
+  /** Stop the call in hand and hand the claim over. */
+  | { readonly type: 'abort' }
+  /** The claim with this token belongs to another broker now: drop the work. */
+  | { readonly type: 'claim.lost'; readonly token: number };
+
+/** What the supervisor is told. */
+export type SupervisorEvent =
+  | { readonly type: 'queue.work'; readonly queue: string }
+  | { readonly type: 'user.idle'; readonly queue: string }
+  | { readonly type: 'users.gone' }
+  | { readonly type: 'claim.lost'; readonly queue: string; readonly token: number }
+  | { readonly type: 'drain' }
+  | { readonly type: 'abort' };

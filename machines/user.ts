@@ -1,0 +1,242 @@
+import { assign, fromPromise, setup } from 'xstate';
+import type { Claim, Opening, Outcome, Settled, UserEvent } from './events.ts';
+
+/** An open worker call. Opaque here: only the effects that open and relay it know what else it is. */
+export type Call = { readonly attempt: number };
+
+type Context = {
+  readonly queue: string;
+  readonly claim: Claim | undefined;
+  readonly call: Call | undefined;
+  readonly outcome: Outcome | undefined;
+  readonly delayMs: number;
+  readonly reason: string;
+  /** A hint came while busy: look once more before going idle, or a message accepted meanwhile is left lying. */
+  readonly hinted: boolean;
+  readonly draining: boolean;
+};
+
+const unprovided = () => Promise.reject(new Error('the effect is provided where the broker is wired'));
+
+/** The claim of a state that cannot be entered without one. */
+function claimed({ claim }: Context): Claim {
+  if (!claim) throw new Error('a state that needs a claim was entered without one');
+  return claim;
+}
+
+function opened({ call }: Context): Call {
+  if (!call) throw new Error('a call was relayed before it was opened');
+  return call;
+}
+
+function ended({ outcome }: Context): Outcome {
+  if (!outcome) throw new Error('a message was settled before it ended');
+  return outcome;
+}
+
+/**
+ * One user's queue at work: idle → dispatching → streaming → idle.
+ *
+ * The machine holds no message and does no I/O. Its effects (claim, open, backOff, relay, settle, release) are
+ * promise actors whose signal fires when their state is left, so leaving a state always ends its effect.
+ */
+export const userMachine = setup({
+  types: {
+    context: {} as Context,
+    events: {} as UserEvent,
+    input: {} as { queue: string },
+  },
+  actors: {
+    /** Waits for a slot, then claims the head of the queue. */
+    claim: fromPromise<Claim | undefined, { queue: string }>(unprovided),
+    /** Makes the worker call, up to its first event. */
+    open: fromPromise<Opening<Call>, { claim: Claim }>(unprovided),
+    /** Records the next attempt and waits until it is due. */
+    backOff: fromPromise<Claim, { claim: Claim; delayMs: number; reason: string }>(unprovided),
+    /** Moves the worker's events into the log, to the end of the call. */
+    relay: fromPromise<Outcome, { claim: Claim; call: Call }>(unprovided),
+    /** Writes the end; takes the next claim in the same step when `proceed` allows it. */
+    settle: fromPromise<Settled, { claim: Claim; outcome: Outcome; proceed: boolean }>(unprovided),
+    /** Hands an unfinished claim over to whoever comes next. */
+    release: fromPromise<void, { claim: Claim }>(unprovided),
+  },
+  actions: {
+    reportIdle: () => {},
+    freeSlot: () => {},
+    reportFault: (_, _params: { error: unknown }) => {},
+  },
+  guards: {
+    mayLookAgain: ({ context }) => context.hinted && !context.draining,
+    isDraining: ({ context }) => context.draining,
+    isMine: ({ context, event }) => event.type === 'claim.lost' && event.token === context.claim?.token,
+  },
+}).createMachine({
+  id: 'user',
+  context: ({ input }) => ({
+    queue: input.queue,
+    claim: undefined,
+    call: undefined,
+    outcome: undefined,
+    delayMs: 0,
+    reason: '',
+    hinted: false,
+    draining: false,
+  }),
+  initial: 'idle',
+  states: {
+    idle: {
+      entry: [assign({ claim: undefined, call: undefined, outcome: undefined }), 'freeSlot', 'reportIdle'],
+      on: {
+        work: { guard: ({ context }) => !context.draining, target: 'dispatching' },
+        drain: { actions: assign({ draining: true }) },
+      },
+    },
+
+    dispatching: {
+      initial: 'claiming',
+      on: {
+        work: { actions: assign({ hinted: true }) },
+        'claim.lost': { guard: 'isMine', target: 'idle' },
+      },
+      states: {
+        claiming: {
+          entry: [assign({ claim: undefined, call: undefined, outcome: undefined, hinted: false }), 'freeSlot'],
+          invoke: {
+            src: 'claim',
+            input: ({ context }) => ({ queue: context.queue }),
+            onDone: [
+              {
+                guard: ({ event }) => event.output !== undefined,
+                target: 'opening',
+                actions: assign({ claim: ({ event }) => event.output }),
+              },
+              { guard: 'mayLookAgain', target: 'claiming', reenter: true },
+              { target: '#user.idle' },
+            ],
+            // The queue stays in the store's index of due work, so the sweeper brings it back.
+            onError: { target: '#user.idle', actions: { type: 'reportFault', params: ({ event }) => event } },
+          },
+          on: {
+            drain: { target: '#user.idle', actions: assign({ draining: true }) },
+            abort: { target: '#user.idle', actions: assign({ draining: true }) },
+          },
+        },
+        opening: {
+          invoke: {
+            src: 'open',
+            input: ({ context }) => ({ claim: claimed(context) }),
+            onDone: [
+              {
+                guard: ({ event }) => event.output.type === 'opened',
+                target: '#user.streaming',
+                actions: assign(({ event }) => ({
+                  call: event.output.type === 'opened' ? event.output.call : undefined,
+                })),
+              },
+              {
+                guard: ({ event }) => event.output.type === 'ended',
+                target: '#user.streaming.settling',
+                actions: assign({
+                  outcome: ({ event }) => (event.output.type === 'ended' ? event.output.outcome : undefined),
+                }),
+              },
+              { guard: 'isDraining', target: '#user.releasing' },
+              {
+                target: 'backingOff',
+                actions: assign({
+                  delayMs: ({ event }) => (event.output.type === 'refused' ? event.output.delayMs : 0),
+                  reason: ({ event }) => (event.output.type === 'refused' ? event.output.reason : ''),
+                }),
+              },
+            ],
+            onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
+          },
+          on: {
+            drain: { actions: assign({ draining: true }) },
+            abort: { target: '#user.releasing', actions: assign({ draining: true }) },
+          },
+        },
+        backingOff: {
+          entry: 'freeSlot',
+          invoke: {
+            src: 'backOff',
+            input: ({ context }) => ({
+              claim: claimed(context),
+              delayMs: context.delayMs,
+              reason: context.reason,
+            }),
+            onDone: { target: 'opening', actions: assign({ claim: ({ event }) => event.output }) },
+            onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
+          },
+          on: {
+            drain: { target: '#user.releasing', actions: assign({ draining: true }) },
+            abort: { target: '#user.releasing', actions: assign({ draining: true }) },
+          },
+        },
+      },
+    },
+
+    streaming: {
+      initial: 'relaying',
+      on: {
+        work: { actions: assign({ hinted: true }) },
+        drain: { actions: assign({ draining: true }) },
+        'claim.lost': { guard: 'isMine', target: 'idle' },
+      },
+      states: {
+        relaying: {
+          invoke: {
+            src: 'relay',
+            input: ({ context }) => ({ claim: claimed(context), call: opened(context) }),
+            onDone: { target: 'settling', actions: assign({ outcome: ({ event }) => event.output }) },
+            onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
+          },
+          on: { abort: { target: '#user.releasing', actions: assign({ draining: true }) } },
+        },
+        settling: {
+          invoke: {
+            src: 'settle',
+            input: ({ context }) => ({
+              claim: claimed(context),
+              outcome: ended(context),
+              proceed: !context.draining,
+            }),
+            onDone: [
+              {
+                guard: ({ event }) => event.output.next !== undefined,
+                target: '#user.dispatching.opening',
+                actions: assign({
+                  claim: ({ event }) => event.output.next,
+                  call: undefined,
+                  outcome: undefined,
+                  hinted: false,
+                }),
+              },
+              {
+                guard: ({ context, event }) => !context.draining && (event.output.waiting || context.hinted),
+                target: '#user.dispatching',
+              },
+              { target: '#user.idle' },
+            ],
+            onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
+          },
+          on: { abort: { target: '#user.releasing', actions: assign({ draining: true }) } },
+        },
+      },
+    },
+
+    releasing: {
+      invoke: {
+        src: 'release',
+        input: ({ context }) => ({ claim: claimed(context) }),
+        onDone: '#user.idle',
+        // A claim that cannot be handed over runs out by its lease.
+        onError: { target: '#user.idle', actions: { type: 'reportFault', params: ({ event }) => event } },
+      },
+      on: {
+        work: { actions: assign({ hinted: true }) },
+        drain: { actions: assign({ draining: true }) },
+      },
+    },
+  },
+});

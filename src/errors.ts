@@ -1,0 +1,37 @@
+/** A fault the client is told of. One place (`http/problem.ts`) turns it into an answer. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly retryAfterSeconds: number | undefined;
+  readonly errors: readonly { path: string; message: string }[] | undefined;
+
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    more: { retryAfterSeconds?: number; errors?: readonly { path: string; message: string }[] } = {},
+  ) {
+    super(detail);
+    this.name = 'Refusal';
+    this.status = status;
+    this.code = code;
+    this.retryAfterSeconds = more.retryAfterSeconds;
+    this.errors = more.errors;
+  }
+}
+
+/** The store did not answer. What was asked may or may not have happened; every store call can be repeated. */
+export class StoreUnavailable extends Error {
+  constructor(cause: unknown) {
+    super(`The store does not answer: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'StoreUnavailable';
+  }
+}
+
+/** A write came with a fencing token that is no longer the newest: another broker holds the queue. */
+export class ClaimLost extends Error {
+  constructor(queue: string, token: number) {
+    super(`Claim ${token} on queue "${queue}" was taken over`);
+    this.name = 'ClaimLost';
+  }
+}

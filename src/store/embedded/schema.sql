@@ -1,0 +1,58 @@
+-- One file holds everything. Layout version 1 (PRAGMA user_version).
+CREATE TABLE IF NOT EXISTS queues (
+  id          TEXT PRIMARY KEY,
+  message_id  TEXT NOT NULL,             -- the message being worked on
+  owner       TEXT NOT NULL,             -- the broker that claimed it
+  token       INTEGER NOT NULL,          -- fencing token of that claim
+  lease_until INTEGER NOT NULL           -- a claim not renewed by then may be taken over
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS messages (
+  seq         INTEGER PRIMARY KEY,       -- order of acceptance
+  id          TEXT NOT NULL UNIQUE,
+  queue       TEXT NOT NULL,
+  status      TEXT NOT NULL,             -- queued, processing, completed, failed, cancelled, expired
+  position    INTEGER NOT NULL,          -- place in the queue when accepted: its first event tells it
+  payload     TEXT,                      -- what the worker is sent
+  queued_at   INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  last        INTEGER NOT NULL DEFAULT 1,-- id of the last event in the log
+  token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
+  ended_at    INTEGER,
+  code        TEXT,
+  error       TEXT,
+  expires_at  INTEGER                    -- forgotten then, with its events
+);
+CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, seq) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS messages_oldest  ON messages (seq) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS messages_expiry  ON messages (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS events (
+  message     INTEGER NOT NULL,          -- messages.seq
+  id          INTEGER NOT NULL,          -- counts from 1 in each message; 1 is told by messages.position
+  name        TEXT NOT NULL,             -- empty: the worker's own event
+  data        TEXT NOT NULL,
+  PRIMARY KEY (message, id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS deduplication (
+  key         TEXT PRIMARY KEY,
+  message_id  TEXT NOT NULL,
+  status      TEXT,                      -- how the message ended, once it has
+  expires_at  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS deduplication_message ON deduplication (message_id);
+CREATE INDEX IF NOT EXISTS deduplication_expiry ON deduplication (expires_at);
+
+-- Queues that have something to do: one row each, so that counting and sweeping never scan messages.
+CREATE TABLE IF NOT EXISTS work (
+  queue       TEXT PRIMARY KEY,
+  due         INTEGER NOT NULL           -- claimable from this time on
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS work_due ON work (due);
+
+CREATE TABLE IF NOT EXISTS counts (
+  name        TEXT PRIMARY KEY,          -- queues, waiting, processing, token
+  value       INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO counts (name, value) VALUES ('queues', 0), ('waiting', 0), ('processing', 0), ('token', 0);

@@ -1,0 +1,22 @@
+import type { Outcome } from '../../machines/events.ts';
+import type { LogEvent } from './store.ts';
+
+/** The events the broker itself writes into a message's log, the same in every store. */
+
+export function queuedEvent(messageId: string, position: number): LogEvent {
+  return { name: 'queued', data: JSON.stringify({ message_id: messageId, queue_position: position }) };
+}
+
+export function processingEvent(messageId: string, attempt: number): LogEvent {
+  return { name: 'processing', data: JSON.stringify({ message_id: messageId, attempt }) };
+}
+
+export function retryingEvent(messageId: string, attempt: number, reason: string): LogEvent {
+  return { name: 'retrying', data: JSON.stringify({ message_id: messageId, attempt, reason }) };
+}
+
+export function endEvent(messageId: string, outcome: Outcome): LogEvent {
+  return outcome.status === 'completed'
+    ? { name: 'done', data: JSON.stringify({ message_id: messageId, status: outcome.status }) }
+    : { name: 'error', data: JSON.stringify({ message_id: messageId, ...outcome }) };
+}

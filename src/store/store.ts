@@ -1,0 +1,129 @@
+import type { Claim, EndStatus, Outcome } from '../../machines/events.ts';
+
+/**
+ * The port to everything that must survive this process. Two adapters keep it (`redis/`, `embedded/`) and one
+ * contract suite (`test/store/`) holds both to it.
+ *
+ * Every method is atomic and may be repeated after `StoreUnavailable`: a repeat of what has already happened
+ * answers as the first one did. Times are the store's own, in milliseconds since 1970, so that brokers whose clocks differ agree.
+ */
+export interface Store {
+  readonly kind: 'redis' | 'embedded';
+
+  /** Puts a message at the end of its queue, once for each of its deduplication keys. */
+  enqueue(message: NewMessage): Promise<Enqueued>;
+
+  /**
+   * Claims the head of a queue for `leaseMs`: the first waiting message, or one whose claim ran out or is this
+   * broker's own from before, then as its next attempt. Undefined when there is nothing, or another broker's claim is alive.
+   */
+  claim(queue: string): Promise<ClaimedMessage | undefined>;
+
+  /** Adds events to the log of a claimed message; `claim.last` is the id of the one before. Throws ClaimLost. */
+  append(claim: Claim, last: number, events: readonly LogEvent[]): Promise<void>;
+
+  /** Records that the claimed message is to be tried again, and says so in its log. Throws ClaimLost. */
+  retry(claim: Claim, last: number, reason: string): Promise<ClaimedMessage>;
+
+  /**
+   * Ends a claimed message: its last events, its terminal event, its retention. Throws ClaimLost.
+   * With `proceed`, the next message of the queue is claimed in the same step.
+   */
+  settle(claim: Claim, last: number, events: readonly LogEvent[], outcome: Outcome, proceed: boolean): Promise<SettledMessage>;
+
+  /** Gives up a claim unfinished: the message is due again at once. A claim already lost is no fault. */
+  release(claim: Claim): Promise<void>;
+
+  /** Prolongs claims by the lease; answers those that were lost. */
+  renew(claims: readonly Claim[]): Promise<readonly Claim[]>;
+
+  /** A message's log after event `after`, at most `limit` events. Undefined for a message this queue does not know. */
+  read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined>;
+
+  /** The waiting messages of a queue and the one being worked on. */
+  queue(queue: string): Promise<QueueState>;
+
+  /** Up to `limit` queues with work and no live claim, and the counts kept for all queues. Costs the same whatever their number. */
+  sweep(limit: number): Promise<Sweep>;
+
+  /** Calls back when a queue's messages gain events or move up, whoever caused it. Resolves once nothing can be missed. */
+  watch(queue: string, onChange: (change: Change) => void): Promise<() => void>;
+
+  /** Resolves when the store answers. Throws StoreUnavailable. */
+  ping(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** What a store needs to know of the broker that uses it. */
+export type StoreSettings = {
+  /** Unique to this process: the owner of its claims. */
+  readonly brokerId: string;
+  readonly leaseMs: number;
+  readonly maxQueueLength: number;
+  readonly retentionMs: number;
+  readonly deduplicationMs: number;
+};
+
+export type NewMessage = {
+  readonly id: string;
+  readonly queue: string;
+  /** What the worker is sent, as JSON text. */
+  readonly payload: string;
+  /** Keys under which the same message is accepted only once; see G3. */
+  readonly deduplicationKeys: readonly string[];
+};
+
+export type Enqueued =
+  | { readonly type: 'queued'; readonly position: number }
+  | { readonly type: 'duplicate'; readonly id: string; readonly status: MessageStatus; readonly position: number }
+  | { readonly type: 'full'; readonly length: number };
+
+export type MessageStatus = 'queued' | 'processing' | EndStatus;
+
+/** An event of a message's log. An unnamed one is the worker's own, its data the worker's bytes. */
+export type LogEvent = { readonly name: string; readonly data: string };
+
+/** A claim with what is needed to act on it. */
+export type ClaimedMessage = Claim & {
+  readonly payload: string;
+  /** Id of the last event in the log. */
+  readonly last: number;
+  readonly queuedAt: number;
+};
+
+export type SettledMessage = { readonly next: ClaimedMessage | undefined; readonly waiting: boolean; readonly last: number };
+
+export type LogPage = {
+  readonly status: MessageStatus;
+  /** Place among the waiting, 0 when it no longer waits. */
+  readonly position: number;
+  /** Events from `after + 1` on, without a gap. */
+  readonly events: readonly LogEvent[];
+  /** Id of the last event in the log, whether or not the page reaches it. */
+  readonly last: number;
+};
+
+export type QueueState = {
+  readonly processing: { readonly id: string; readonly attempt: number; readonly queuedAt: number } | undefined;
+  readonly waiting: readonly { readonly id: string; readonly queuedAt: number }[];
+  /** The store's time of this answer. */
+  readonly now: number;
+};
+
+export type Sweep = {
+  readonly due: readonly string[];
+  readonly counts: Counts;
+};
+
+export type Counts = {
+  /** Queues with a message waiting or being worked on. */
+  readonly activeQueues: number;
+  readonly waiting: number;
+  readonly processing: number;
+  /** Age of the oldest waiting message in milliseconds; 0 when none waits. */
+  readonly oldestWaitMs: number;
+};
+
+/** News of a queue: a message has a log up to `last`, or those waiting have moved. */
+export type Change = { readonly messageId: string; readonly last: number; readonly moved: boolean };
