@@ -125,5 +125,11 @@ export type Counts = {
   readonly oldestWaitMs: number;
 };
 
-/** News of a queue: a message has a log up to `last`, or those waiting have moved. */
-export type Change = { readonly messageId: string; readonly last: number; readonly moved: boolean };
+/** News of a queue: a message's log has grown to `last`, or those waiting have moved. */
+export type Change = {
+  readonly messageId: string;
+  readonly last: number;
+  /** The new events up to `last`, when this broker wrote them itself; otherwise they are to be read. */
+  readonly events: readonly LogEvent[] | undefined;
+  readonly moved: boolean;
+};

@@ -327,7 +327,7 @@ export class EmbeddedStore implements Store {
       }
       this.#run('UPDATE messages SET last = ? WHERE seq = ?', end, message.seq);
     }
-    this.#tell(message.queue, { messageId: message.id, last: end, moved });
+    this.#tell(message.queue, { messageId: message.id, last: end, events, moved });
     return end;
   }
 
