@@ -1,0 +1,194 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Claim, Opening, Outcome, Settled } from '../../machines/events.ts';
+import type { Call } from '../../machines/user.ts';
+import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import { processingEvent } from '../store/events.ts';
+import type { Store } from '../store/store.ts';
+import type { Hub } from '../stream/hub.ts';
+import { failed, type Worker } from '../worker/worker.ts';
+import type { Leases } from './leases.ts';
+import { Relay } from './relay.ts';
+import type { Slots } from './slots.ts';
+import { Turn } from './turn.ts';
+
+const FIRST_BACK_OFF_MS = 250;
+const LONGEST_BACK_OFF_MS = 30_000;
+const LONGEST_STORE_BACK_OFF_MS = 2000;
+
+/** What a user's machine does to the world: one method for each of its promise actors. */
+export class Effects {
+  readonly #store: Store;
+  readonly #worker: Worker;
+  readonly #hub: Hub;
+  readonly #slots: Slots;
+  readonly #leases: Leases;
+  readonly #log: Logger;
+  readonly #maxAttempts: number;
+  /** Store calls that outlive the state that made them; a stop waits for them. */
+  readonly #unfinished = new Set<Promise<unknown>>();
+
+  constructor(parts: {
+    store: Store;
+    worker: Worker;
+    hub: Hub;
+    slots: Slots;
+    leases: Leases;
+    log: Logger;
+    maxAttempts: number;
+  }) {
+    this.#store = parts.store;
+    this.#worker = parts.worker;
+    this.#hub = parts.hub;
+    this.#slots = parts.slots;
+    this.#leases = parts.leases;
+    this.#log = parts.log;
+    this.#maxAttempts = parts.maxAttempts;
+  }
+
+  /** Waits for a slot, then claims the head of the queue. */
+  async claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
+    await this.#slots.acquire(queue, signal);
+    return this.#track(
+      (async () => {
+        const message = await this.#store.claim(queue);
+        if (!message) return undefined;
+        const turn = new Turn(message);
+        if (signal.aborted) {
+          // Nobody waits for this claim any more: it goes back at once rather than by its lease.
+          await this.#store.release(turn);
+          return undefined;
+        }
+        this.#leases.hold(turn);
+        return turn;
+      })(),
+    );
+  }
+
+  /** Makes the worker call, up to its first event. */
+  async open(claim: Claim, signal: AbortSignal): Promise<Opening<Call>> {
+    const turn = Turn.of(claim);
+    if (turn.attempt > this.#maxAttempts) {
+      return {
+        type: 'ended',
+        outcome: failed('attempts_exhausted', `The message did not get through in ${this.#maxAttempts} attempts.`),
+      };
+    }
+    this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt }, 'dispatched');
+    const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
+    const opened = await this.#worker.open(message, signal);
+    switch (opened.type) {
+      case 'opened':
+        if (signal.aborted) opened.call.close();
+        turn.call = opened.call;
+        return { type: 'opened', call: { attempt: turn.attempt } };
+      case 'ended':
+        return opened;
+      case 'refused': {
+        if (turn.attempt >= this.#maxAttempts) {
+          const error = `After ${turn.attempt} attempts ${opened.reason}. Send the message again later.`;
+          return { type: 'ended', outcome: failed('worker_unavailable', error) };
+        }
+        const delayMs = Math.max(opened.retryAfterMs, backOffMs(turn.attempt));
+        return { type: 'refused', delayMs, reason: opened.reason };
+      }
+    }
+  }
+
+  /** Records the next attempt, waits until it is due and has a slot again. */
+  async backOff(claim: Claim, delayMs: number, reason: string, signal: AbortSignal): Promise<Turn> {
+    const turn = Turn.of(claim);
+    this.#log.warn({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, reason }, 'retrying');
+    const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal));
+    await delay(delayMs, undefined, { signal });
+    await this.#slots.acquire(turn.queue, signal);
+    const processing = [processingEvent(next.messageId, next.attempt)];
+    await this.#persist(() => this.#store.append(next, next.last, processing), signal);
+    next.last += processing.length;
+    return next;
+  }
+
+  /** Moves the worker's events into the log, to the end of the call. */
+  async relay(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+    const turn = Turn.of(claim);
+    const { call } = turn;
+    if (!call) throw new Error('a turn was relayed before its call was opened');
+    const leave = () => call.close();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      return await new Relay({
+        turn,
+        call,
+        append: (last, events) => this.#persist(() => this.#store.append(turn, last, events), signal),
+        keepalive: (data) => this.#hub.keepalive(turn.queue, turn.messageId, data),
+        broken: (error) => this.#worker.broken(error),
+      }).run();
+    } finally {
+      signal.removeEventListener('abort', leave);
+      call.close();
+    }
+  }
+
+  /** Writes the end. Goes on to the next message only while no other user waits for the slot (G7). */
+  async settle(claim: Claim, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
+    const turn = Turn.of(claim);
+    const goOn = proceed && this.#slots.waiting === 0;
+    const settled = await this.#track(
+      this.#persist(() => this.#store.settle(turn, turn.last, turn.pending, outcome, goOn), signal),
+    );
+    this.#leases.drop(turn);
+    this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
+    const next = settled.next && new Turn(settled.next);
+    if (next && signal.aborted) await this.#track(this.#store.release(next));
+    else if (next) this.#leases.hold(next);
+    return { next, waiting: settled.waiting };
+  }
+
+  /** Hands an unfinished claim over to whoever comes next. */
+  async release(claim: Claim): Promise<void> {
+    const turn = Turn.of(claim);
+    turn.call?.close();
+    this.#leases.drop(turn);
+    await this.#track(this.#store.release(turn));
+  }
+
+  freeSlot(queue: string): void {
+    this.#slots.free(queue);
+  }
+
+  reportFault(queue: string, error: unknown): void {
+    const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
+    this.#log[known ? 'warn' : 'error']({ user_id: queue, err: error }, 'a queue was left for now');
+  }
+
+  /** Resolves when no store call is under way. */
+  async finished(): Promise<void> {
+    await Promise.allSettled(this.#unfinished);
+  }
+
+  /** Repeats a store call until the store answers: what the worker said must not be lost to an outage of the store. */
+  async #persist<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+    for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, LONGEST_STORE_BACK_OFF_MS)) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#log.warn({ err: error, again_in_ms: waitMs }, 'the store does not answer');
+        await delay(waitMs, undefined, { signal });
+      }
+    }
+  }
+
+  #track<Result>(work: Promise<Result>): Promise<Result> {
+    this.#unfinished.add(work);
+    const forget = () => this.#unfinished.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+}
+
+/** Exponential, with full jitter on the upper half, so that many queues do not come back at once. */
+function backOffMs(attempt: number): number {
+  const most = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (attempt - 1));
+  return most / 2 + (Math.random() * most) / 2;
+}

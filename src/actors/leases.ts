@@ -1,0 +1,71 @@
+import type { Logger } from 'pino';
+import type { Claim } from '../../machines/events.ts';
+import type { Store } from '../store/store.ts';
+
+type Held = { readonly claim: Claim; renewedAt: number };
+
+/** Keeps this broker's claims alive: one renewal for all of them, three times within a lease. */
+export class Leases {
+  readonly #store: Store;
+  readonly #leaseMs: number;
+  readonly #log: Logger;
+  readonly #held = new Map<string, Held>();
+  readonly #timer: NodeJS.Timeout;
+  /** Called with each claim that is no longer this broker's. */
+  readonly #onLost: (claim: Claim) => void;
+  #renewing = false;
+
+  constructor(parts: { store: Store; leaseMs: number; log: Logger; onLost: (claim: Claim) => void }) {
+    this.#store = parts.store;
+    this.#leaseMs = parts.leaseMs;
+    this.#log = parts.log;
+    this.#onLost = parts.onLost;
+    this.#timer = setInterval(() => void this.#renew(), parts.leaseMs / 3);
+  }
+
+  hold(claim: Claim): void {
+    this.#held.set(claim.queue, { claim, renewedAt: performance.now() });
+  }
+
+  drop(claim: Claim): void {
+    if (this.#held.get(claim.queue)?.claim.token === claim.token) this.#held.delete(claim.queue);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #renew(): Promise<void> {
+    this.#dropStale();
+    if (this.#renewing || !this.#held.size) return;
+    this.#renewing = true;
+    const sentAt = performance.now();
+    const claims = [...this.#held.values()].map((held) => held.claim);
+    try {
+      const lost = new Set((await this.#store.renew(claims)).map((claim) => claim.queue));
+      for (const claim of claims) {
+        const held = this.#held.get(claim.queue);
+        if (held?.claim.token !== claim.token) continue;
+        if (lost.has(claim.queue)) this.#lose(claim);
+        else held.renewedAt = sentAt;
+      }
+    } catch (error) {
+      this.#log.warn({ err: error }, 'claims could not be renewed');
+    } finally {
+      this.#renewing = false;
+    }
+  }
+
+  /** What was not renewed within the lease may be another broker's by now: its worker call must end (G1). */
+  #dropStale(): void {
+    const oldest = performance.now() - this.#leaseMs;
+    for (const { claim, renewedAt } of [...this.#held.values()]) {
+      if (renewedAt < oldest) this.#lose(claim);
+    }
+  }
+
+  #lose(claim: Claim): void {
+    this.#held.delete(claim.queue);
+    this.#onLost(claim);
+  }
+}

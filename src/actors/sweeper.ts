@@ -1,0 +1,61 @@
+import type { Logger } from 'pino';
+import type { Store, Sweep } from '../store/store.ts';
+
+const EVERY_MS = 1000;
+
+/**
+ * Finds queues with work that nobody here was told of: after a start, a crash of another broker, a lost hint.
+ * Takes no more than this broker has use for, and looks again as soon as it has use for more.
+ */
+export class Sweeper {
+  readonly #store: Store;
+  readonly #log: Logger;
+  readonly #hint: (queue: string) => void;
+  /** How many queues more this broker could work on. */
+  readonly #room: () => number;
+  readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<Sweep> | undefined;
+  #more = false;
+  #stopped = false;
+
+  constructor(parts: { store: Store; log: Logger; hint: (queue: string) => void; room: () => number }) {
+    this.#store = parts.store;
+    this.#log = parts.log;
+    this.#hint = parts.hint;
+    this.#room = parts.room;
+    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+    this.#look();
+  }
+
+  /** Looks now, or takes part in the look that is under way. Throws StoreUnavailable. */
+  async sweep(): Promise<Sweep> {
+    this.#sweeping ??= this.#once().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  /** There is room again: looks at once if the last look left some behind. */
+  roomMade(): void {
+    if (this.#more && this.#room() > 0) this.#look();
+  }
+
+  /** Hints no more; counts can still be asked for. */
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+  }
+
+  async #once(): Promise<Sweep> {
+    const limit = this.#stopped ? 0 : Math.max(0, this.#room());
+    this.#more = false;
+    const sweep = await this.#store.sweep(limit);
+    this.#more = sweep.due.length >= limit;
+    if (!this.#stopped) for (const queue of sweep.due) this.#hint(queue);
+    return sweep;
+  }
+
+  #look(): void {
+    this.sweep().catch((error: unknown) => this.#log.warn({ err: error }, 'queues with work could not be looked for'));
+  }
+}

@@ -1,0 +1,38 @@
+import type { Claim } from '../../machines/events.ts';
+import type { ClaimedMessage, LogEvent } from '../store/store.ts';
+import type { WorkerCall } from '../worker/call.ts';
+
+/**
+ * One attempt at one message: its claim, with what the machine has no business to know.
+ * The machine passes it from effect to effect as the claim it is.
+ */
+export class Turn implements Claim {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly token: number;
+  readonly attempt: number;
+  readonly payload: string;
+  readonly queuedAt: number;
+  /** Id of the last event known to be in the log. */
+  last: number;
+  /** Events that the worker has sent and the log does not have yet. */
+  pending: LogEvent[] = [];
+  /** The open worker call. */
+  call: WorkerCall | undefined;
+
+  constructor(message: ClaimedMessage) {
+    this.queue = message.queue;
+    this.messageId = message.messageId;
+    this.token = message.token;
+    this.attempt = message.attempt;
+    this.payload = message.payload;
+    this.queuedAt = message.queuedAt;
+    this.last = message.last;
+  }
+
+  /** The turn that a machine handed on as a claim. */
+  static of(claim: Claim): Turn {
+    if (claim instanceof Turn) return claim;
+    throw new Error('a claim reached an effect that did not come from the store');
+  }
+}

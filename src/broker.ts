@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { v7 as uuid } from 'uuid';
+import { Effects } from './actors/effects.ts';
+import { Leases } from './actors/leases.ts';
+import { Slots } from './actors/slots.ts';
+import { Sweeper } from './actors/sweeper.ts';
+import { Users } from './actors/users.ts';
+import type { Config } from './config.ts';
+import { createApp } from './http/app.ts';
+import { openStore } from './store/open.ts';
+import { Hub } from './stream/hub.ts';
+import { WorkerHealth } from './worker/health.ts';
+import { Worker } from './worker/worker.ts';
+
+/** A client may come back over the same connection for this long. */
+const KEEP_ALIVE_MS = 65_000;
+const DEDUPLICATION_MS = 86_400_000;
+
+/** A running broker. */
+export type Broker = {
+  readonly url: string;
+  readonly port: number;
+  /** Takes no more traffic, lets open worker calls finish for as long as the settings say, then closes everything. */
+  readonly stop: () => Promise<void>;
+};
+
+/** Wires the parts together and starts them. Resolves when the broker listens. */
+export async function startBroker(config: Config, log: Logger): Promise<Broker> {
+  const brokerId = uuid();
+  const store = await openStore(config, log, {
+    brokerId,
+    leaseMs: config.leaseMs,
+    maxQueueLength: config.maxQueueLength,
+    retentionMs: config.retentionMs,
+    deduplicationMs: DEDUPLICATION_MS,
+  });
+  const worker = new Worker(config.worker);
+  const workerHealth = new WorkerHealth(worker);
+  const hub = new Hub(store);
+  const slots = new Slots(config.concurrency);
+  const leases = new Leases({
+    store,
+    leaseMs: config.leaseMs,
+    log,
+    onLost: ({ queue, token }) => users.claimLost(queue, token),
+  });
+  const effects = new Effects({ store, worker, hub, slots, leases, log, maxAttempts: config.maxAttempts });
+  const users = new Users(effects, () => sweeper.roomMade());
+  const sweeper = new Sweeper({
+    store,
+    log,
+    hint: (queue) => users.hint(queue),
+    // Twice the slots: the next users stand ready when one is freed.
+    room: () => 2 * config.concurrency - users.size,
+  });
+
+  let accepting = true;
+  const app = createApp({
+    store,
+    users,
+    hub,
+    sweeper,
+    workerHealth,
+    log,
+    apiKeys: config.apiKeys,
+    maxBodyBytes: config.maxBodyBytes,
+    version: version(),
+    accepting: () => accepting,
+  });
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback());
+
+  const stop = async () => {
+    accepting = false;
+    const steps: (() => unknown)[] = [
+      () => sweeper.stop(),
+      () => users.drain(config.shutdownMs),
+      () => effects.finished(),
+      () => hub.close(),
+      () => closeServer(server),
+      () => leases.close(),
+      () => workerHealth.close(),
+      () => worker.close(),
+      () => store.close(),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        log.error({ err: error }, 'a part could not be stopped');
+      }
+    }
+  };
+
+  try {
+    const port = await listen(server, config.port, config.host);
+    const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+    const url = `http://${host}:${port}`;
+    log.info({ url, store: store.kind, worker: config.worker.baseUrl, broker_id: brokerId }, 'the broker listens');
+    return { url, port, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function version(): string {
+  const parsed: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed ? String(parsed.version) : 'unknown';
+}
+
+function listen(server: ReturnType<typeof createServer>, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.removeListener('error', reject);
+      const address: AddressInfo | string | null = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+function closeServer(server: ReturnType<typeof createServer>): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => server.closeAllConnections(), 1000);
+    server.close(() => {
+      clearTimeout(late);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,173 @@
+import { z } from 'zod';
+
+/** A setting that cannot be used stops the start; the message lists every one of them at once. */
+export class ConfigFault extends Error {
+  constructor(faults: readonly string[]) {
+    super(`The broker cannot start with these settings:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'ConfigFault';
+  }
+}
+
+const seconds = (fallback: number, least = 1) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, 'is not a number of seconds; give one such as 30')
+    .transform(Number)
+    .refine((value) => value >= least, `is too small; give at least ${least}`)
+    .refine((value) => value <= 2_000_000, 'is too large; give at most 2000000')
+    .transform((value) => Math.round(value * 1000))
+    .default(fallback * 1000);
+
+const count = (fallback: number, least = 1, most = 1_000_000_000) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'is not a whole number; give one such as 50')
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `is out of range; give ${least} to ${most}`)
+    .default(fallback);
+
+const flag = z
+  .string()
+  .toLowerCase()
+  .refine((value) => value === 'true' || value === 'false', 'is neither true nor false')
+  .transform((value) => value === 'true')
+  .default(false);
+
+const origin = (protocols: readonly string[]) =>
+  z
+    .string()
+    .refine(
+      (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
+      `is not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+    .transform((value) => value.replace(/\/+$/, ''));
+
+const redisUrl = z.string().refine(
+  (value) =>
+    value.split(',').every((node) => {
+      const url = node.trim();
+      return URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol);
+    }),
+  'is not a redis:// or rediss:// URL, nor a comma-separated list of them (Redis Cluster)',
+);
+
+const keys = z
+  .string()
+  .transform((value) =>
+    value
+      .split(',')
+      .map((key) => key.trim())
+      .filter(Boolean),
+  )
+  .refine(
+    (list) => list.every((key) => /^[\x21-\x7e]+$/.test(key)),
+    'holds a key with a character that no HTTP header can carry; use visible ASCII',
+  );
+
+const LOG_LEVELS = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const;
+
+const schema = z.object({
+  NODE_ENV: z.string().optional(),
+  REDIS_URL: redisUrl.optional(),
+  STORE: z.enum(['auto', 'redis', 'embedded'], 'is none of auto, redis, embedded').default('auto'),
+  DATA_DIR: z.string().default('./data'),
+  WORKER_BASE_URL: origin(['http:', 'https:']).default('http://localhost:8787'),
+  WORKER_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'has a character that no HTTP header can carry; use visible ASCII')
+    .optional(),
+  BROKER_API_KEY: keys.optional(),
+  ALLOW_UNAUTHENTICATED: flag,
+  LOG_LEVEL: z
+    .string()
+    .toUpperCase()
+    .pipe(z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR'], 'is none of DEBUG, INFO, WARNING, ERROR'))
+    .transform((level) => LOG_LEVELS[level])
+    .default('info'),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: count(8000, 0, 65_535),
+  PUBLIC_URL: origin(['https:']).optional(),
+  WORKER_CONCURRENCY: count(100, 1, 100_000),
+  WORKER_CONNECT_TIMEOUT_SECONDS: seconds(10),
+  WORKER_IDLE_TIMEOUT_SECONDS: seconds(90),
+  WORKER_TIMEOUT_SECONDS: seconds(300),
+  MAX_ATTEMPTS: count(3, 1, 100),
+  MAX_QUEUE_LENGTH: count(50, 1, 1_000_000),
+  MAX_BODY_BYTES: count(36_700_160, 1024, 500_000_000),
+  MESSAGE_TTL_SECONDS: seconds(86_400),
+  EVENT_RETENTION_SECONDS: seconds(3600),
+  LEASE_SECONDS: seconds(10),
+  SHUTDOWN_SECONDS: seconds(30, 0),
+});
+
+/** The broker's settings. Durations are in milliseconds. */
+export type Config = {
+  readonly production: boolean;
+  readonly store: 'auto' | 'redis' | 'embedded';
+  readonly redisUrl: string | undefined;
+  readonly dataDir: string;
+  readonly worker: {
+    readonly baseUrl: string;
+    readonly apiKey: string | undefined;
+    readonly connectTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    readonly timeoutMs: number;
+  };
+  readonly concurrency: number;
+  readonly maxAttempts: number;
+  readonly maxQueueLength: number;
+  readonly maxBodyBytes: number;
+  readonly messageTtlMs: number;
+  readonly retentionMs: number;
+  readonly leaseMs: number;
+  readonly shutdownMs: number;
+  readonly apiKeys: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly logLevel: (typeof LOG_LEVELS)[keyof typeof LOG_LEVELS];
+};
+
+/**
+ * The settings in `env`, where an empty variable counts as unset.
+ * Throws ConfigFault with every fault, none of which repeats a value: it may be a secret.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
+  const parsed = schema.safeParse(set);
+  const faults = (parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${issue.message}.`);
+  const production = env['NODE_ENV'] === 'production';
+  if (production && !env['BROKER_API_KEY']?.trim() && env['ALLOW_UNAUTHENTICATED']?.trim().toLowerCase() !== 'true') {
+    faults.push(
+      'BROKER_API_KEY is not set: set the key that clients must send, or ALLOW_UNAUTHENTICATED=true to do without.',
+    );
+  }
+  if (!parsed.success || faults.length) throw new ConfigFault(faults);
+  const { data } = parsed;
+  return {
+    production,
+    store: data.STORE,
+    redisUrl: data.REDIS_URL,
+    dataDir: data.DATA_DIR,
+    worker: {
+      baseUrl: data.WORKER_BASE_URL,
+      apiKey: data.WORKER_API_KEY,
+      connectTimeoutMs: data.WORKER_CONNECT_TIMEOUT_SECONDS,
+      idleTimeoutMs: data.WORKER_IDLE_TIMEOUT_SECONDS,
+      timeoutMs: data.WORKER_TIMEOUT_SECONDS,
+    },
+    concurrency: data.WORKER_CONCURRENCY,
+    maxAttempts: data.MAX_ATTEMPTS,
+    maxQueueLength: data.MAX_QUEUE_LENGTH,
+    maxBodyBytes: data.MAX_BODY_BYTES,
+    messageTtlMs: data.MESSAGE_TTL_SECONDS,
+    retentionMs: data.EVENT_RETENTION_SECONDS,
+    leaseMs: data.LEASE_SECONDS,
+    shutdownMs: data.SHUTDOWN_SECONDS,
+    apiKeys: data.BROKER_API_KEY ?? [],
+    host: data.HOST,
+    port: data.PORT,
+    publicUrl: data.PUBLIC_URL,
+    logLevel: data.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,73 @@
+import Router from '@koa/router';
+import Koa, { type Middleware } from 'koa';
+import bodyParser from 'koa-bodyparser';
+import type { Logger } from 'pino';
+import { v7 as uuid } from 'uuid';
+import type { Sweeper } from '../actors/sweeper.ts';
+import type { Users } from '../actors/users.ts';
+import { Refusal } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import type { Hub } from '../stream/hub.ts';
+import type { WorkerHealth } from '../worker/health.ts';
+import { authenticate } from './auth.ts';
+import { getHealth, getLive, getReady } from './health.ts';
+import { postMessage } from './message.ts';
+import { problems } from './problem.ts';
+import { getQueue } from './queue.ts';
+import { getStream } from './stream.ts';
+
+/** What the routes need of the rest. */
+export type Services = {
+  readonly store: Store;
+  readonly users: Users;
+  readonly hub: Hub;
+  readonly sweeper: Sweeper;
+  readonly workerHealth: WorkerHealth;
+  readonly log: Logger;
+  readonly apiKeys: readonly string[];
+  readonly maxBodyBytes: number;
+  readonly version: string;
+  /** False once the broker has begun to stop. */
+  readonly accepting: () => boolean;
+};
+
+/** The broker's HTTP surface. */
+export function createApp(services: Services): Koa {
+  const health = new Router();
+  health.get('/health', getHealth(services));
+  health.get('/health/live', getLive);
+  health.get('/health/ready', getReady(services));
+
+  const api = new Router({ prefix: '/api/v1' });
+  api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
+  api.get('/stream', getStream(services));
+  api.get('/queue/:user_id', getQueue(services));
+
+  const app = new Koa();
+  app.silent = true;
+  app.use(requestId);
+  app.use(problems(services.log));
+  app.use(health.routes()).use(health.allowedMethods());
+  app.use(authenticate(services.apiKeys));
+  app.use(api.routes()).use(api.allowedMethods());
+  return app;
+}
+
+/** The client's own request id if it is a sane one, so that its logs and ours can be laid side by side. */
+const requestId: Middleware = async (ctx, next) => {
+  const given = ctx.get('X-Request-Id');
+  ctx.state['requestId'] = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
+  ctx.set('X-Request-Id', ctx.state['requestId']);
+  await next();
+};
+
+const jsonOnly: Middleware = async (ctx, next) => {
+  if (!ctx.is('application/json')) {
+    throw new Refusal(415, 'wrong_content_type', 'The body must be JSON, with Content-Type: application/json.');
+  }
+  await next();
+};
+
+function jsonBody(maxBytes: number): Middleware {
+  return bodyParser({ enableTypes: ['json'], jsonLimit: String(maxBytes), strict: true });
+}

@@ -1,0 +1,79 @@
+import { STATUS_CODES } from 'node:http';
+import type { Context, Middleware } from 'koa';
+import type { Logger } from 'pino';
+import { Refusal, StoreUnavailable } from '../errors.ts';
+
+/** Answers every fault, thrown or left by the router, as problem details (RFC 9457). The only place that does. */
+export function problems(log: Logger): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+      if (ctx.respond !== false && ctx.body == null && ctx.status >= 400) answer(ctx, unrouted(ctx));
+    } catch (error) {
+      const refusal = asRefusal(error, ctx);
+      if (refusal.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
+      if (ctx.headerSent) ctx.res.destroy();
+      else answer(ctx, refusal);
+    }
+  };
+}
+
+function answer(ctx: Context, refusal: Refusal): void {
+  ctx.respond = true;
+  ctx.status = refusal.status;
+  if (refusal.retryAfterSeconds !== undefined) ctx.set('Retry-After', String(refusal.retryAfterSeconds));
+  ctx.body = JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[refusal.status],
+    status: refusal.status,
+    code: refusal.code,
+    detail: refusal.message,
+    ...(refusal.errors ? { errors: refusal.errors } : {}),
+  });
+  ctx.type = 'application/problem+json';
+}
+
+function asRefusal(error: unknown, ctx: Context): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof StoreUnavailable) {
+    return new Refusal(503, 'store_unavailable', 'The store does not answer. Nothing was accepted; send it again.', {
+      retryAfterSeconds: 2,
+    });
+  }
+  const status = error instanceof Error && 'status' in error ? error.status : undefined;
+  const type = error instanceof Error && 'type' in error ? error.type : undefined;
+  if (status === 413) {
+    return new Refusal(413, 'body_too_large', 'The body is larger than this broker takes (MAX_BODY_BYTES). Send less.');
+  }
+  if (status === 415) {
+    return new Refusal(
+      415,
+      'wrong_content_type',
+      'The body must be JSON in UTF-8, with Content-Type: application/json.',
+    );
+  }
+  if (type === 'request.aborted') return new Refusal(400, 'body_incomplete', 'The body ended early. Send it again.');
+  if (status === 400 && ctx.method === 'POST') {
+    return new Refusal(400, 'malformed_json', 'The body is not valid JSON. Send one JSON object.');
+  }
+  if (error instanceof URIError || status === 400) {
+    return new Refusal(400, 'malformed_path', 'The path is not valid percent-encoding. Encode it as UTF-8.');
+  }
+  return new Refusal(
+    500,
+    'internal_error',
+    'The broker failed at this request. Its log tells why, under this request id.',
+  );
+}
+
+function unrouted(ctx: Context): Refusal {
+  if (ctx.status === 405 || ctx.status === 501) {
+    const allowed = ctx.response.get('Allow');
+    return new Refusal(
+      405,
+      'method_not_allowed',
+      `${ctx.method} is not possible here. Use ${allowed || 'another path'}.`,
+    );
+  }
+  return new Refusal(404, 'not_found', 'There is nothing at this path. The README lists the paths there are.');
+}

@@ -1,0 +1,42 @@
+import type { Middleware } from 'koa';
+import type { Services } from './app.ts';
+import { readUserId } from './schema.ts';
+
+/** `GET /api/v1/queue/{user_id}`: what waits and what is being worked on. */
+export function getQueue({ store, users }: Services): Middleware {
+  return async (ctx) => {
+    const userId = readUserId(ctx['params'].user_id);
+    const { processing, waiting, now } = await store.queue(userId);
+    const [oldest] = waiting;
+    ctx.body = {
+      user_id: userId,
+      queue_length: waiting.length,
+      is_processing: processing !== undefined,
+      current_message_id: processing?.id ?? null,
+      state: users.state(userId) ?? (processing ? 'streaming' : 'idle'),
+      oldest_wait_seconds: oldest ? Math.max(0, now - oldest.queuedAt) / 1000 : 0,
+      messages: [
+        ...(processing
+          ? [
+              {
+                message_id: processing.id,
+                status: 'processing',
+                queue_position: 0,
+                queued_at: iso(processing.queuedAt),
+              },
+            ]
+          : []),
+        ...waiting.map(({ id, queuedAt }, index) => ({
+          message_id: id,
+          status: 'queued',
+          queue_position: index + 1,
+          queued_at: iso(queuedAt),
+        })),
+      ],
+    };
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,83 @@
+import type { Context, Middleware } from 'koa';
+import { Refusal } from '../errors.ts';
+import type { Feed } from '../stream/feed.ts';
+import type { Frame } from '../stream/frame.ts';
+import type { Hub } from '../stream/hub.ts';
+import { encodePage, Listener, PAGE_EVENTS } from '../stream/listener.ts';
+import type { Services } from './app.ts';
+import { readStreamQuery } from './schema.ts';
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+/** `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. */
+export function getStream({ hub }: Services): Middleware {
+  return (ctx) => {
+    const query = readStreamQuery(ctx.query);
+    const lastEventId = ctx.get('Last-Event-ID') || query.last_event_id || '0';
+    if (!/^\d{1,15}$/.test(lastEventId)) {
+      throw new Refusal(
+        400,
+        'invalid_last_event_id',
+        'Last-Event-ID must be the id of an event of this stream: a whole number.',
+      );
+    }
+    return streamMessage(ctx, hub, query.user_id, query.message_id, Number(lastEventId));
+  };
+}
+
+/** Answers with the events of a message after event `after`; `404` if there is no such message, `204` if nothing will come. */
+export async function streamMessage(
+  ctx: Context,
+  hub: Hub,
+  queue: string,
+  messageId: string,
+  after: number,
+): Promise<void> {
+  const feed = await hub.join(queue, messageId);
+  try {
+    const page = await feed.read(after, PAGE_EVENTS);
+    if (!page) {
+      throw new Refusal(
+        404,
+        'unknown_message',
+        'This user has no such message, or it has been forgotten since it ended.',
+      );
+    }
+    const ended = page.status !== 'queued' && page.status !== 'processing';
+    if (ended && after >= page.last) {
+      ctx.status = 204;
+      hub.leave(feed);
+      return;
+    }
+    answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page, after));
+  } catch (error) {
+    hub.leave(feed);
+    throw error;
+  }
+}
+
+/** Gives the response to a listener, which leaves the feed at its end. */
+export function answerStream(ctx: Context, hub: Hub, feed: Feed, after: number, first: readonly Frame[]): void {
+  ctx.respond = false;
+  ctx.status = 200;
+  ctx.set(HEADERS);
+  const { res } = ctx;
+  res.writeHead(200, ctx.response.headers);
+  if (ctx.method === 'HEAD') {
+    res.end();
+    hub.leave(feed);
+    return;
+  }
+  new Listener(feed, res, after)
+    .run(first)
+    // The store went away: the client comes back with Last-Event-ID and misses nothing.
+    .catch(() => {})
+    .finally(() => {
+      hub.leave(feed);
+      res.end();
+    });
+}

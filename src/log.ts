@@ -1,0 +1,8 @@
+import { type Logger, pino } from 'pino';
+
+/** JSON lines in production and in pipes, readable ones in a terminal. */
+export function createLog(level: string, terminal = process.stdout.isTTY): Logger {
+  const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  if (!terminal) return pino(base);
+  return pino({ ...base, transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l' } } });
+}

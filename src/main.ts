@@ -1,0 +1,34 @@
+import { startBroker } from './broker.ts';
+import { ConfigFault, readConfig } from './config.ts';
+import { createLog } from './log.ts';
+
+try {
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel, process.stdout.isTTY && !config.production);
+  if (!config.apiKeys.length) log.warn('BROKER_API_KEY is not set: everyone who reaches this port may use the broker');
+  const broker = await startBroker(config, log);
+
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping: open worker calls may finish');
+    await broker.stop();
+    log.info('stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+} catch (error) {
+  process.stderr.write(
+    `${error instanceof ConfigFault ? error.message : `The broker cannot start: ${reason(error)}`}\n`,
+  );
+  process.exit(1);
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && error.code === 'EADDRINUSE'
+    ? `${error.message}. Stop what listens there, or set another PORT.`
+    : error.message;
+}

@@ -1,0 +1,190 @@
+import { queuedEvent } from '../store/events.ts';
+import type { Change, LogEvent, LogPage, Store } from '../store/store.ts';
+import { encode, type Frame } from './frame.ts';
+
+/** A feed keeps at least this much of the newest events; who is further behind reads the log. */
+const MAX_FRAMES = 1024;
+const MAX_BYTES = 1_000_000;
+
+/**
+ * The live end of one message's log on this broker, shared by all who listen to it here.
+ * It holds the newest events only, and no listener's buffer: each listener keeps nothing but its place.
+ */
+export class Feed {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly #store: Store;
+  readonly #frames: Frame[] = [];
+  readonly #waiting = new Set<() => void>();
+  #bytes = 0;
+  /** Id of the newest event in `#frames` or before them; undefined until the log was read or an event came. */
+  #last: number | undefined;
+  /** The newest id heard of, which may not have been read yet. */
+  #heard = 0;
+  #position = 0;
+  #positionFrame: Frame | undefined;
+  #keepalive: Frame | undefined;
+  #reading = false;
+  #moved = false;
+  #closed = false;
+
+  constructor(store: Store, queue: string, messageId: string) {
+    this.#store = store;
+    this.queue = queue;
+    this.messageId = messageId;
+  }
+
+  /** The frames after event `id`; undefined when they have to be read from the log. */
+  after(id: number): readonly Frame[] | undefined {
+    if (this.#last === undefined || id > this.#last) return undefined;
+    const missing = this.#last - id;
+    return missing > this.#frames.length ? undefined : this.#frames.slice(this.#frames.length - missing);
+  }
+
+  /** The newest place in the queue, as an event without an id; undefined unless it changed since the message was accepted. */
+  get position(): Frame | undefined {
+    return this.#positionFrame;
+  }
+
+  /** The newest sign of life of the worker. */
+  get keepalive(): Frame | undefined {
+    return this.#keepalive;
+  }
+
+  /** The broker is stopping: listeners leave, to come back to another one. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Reads a page of the log for one listener, which also tells the feed where the log is. */
+  async read(after: number, limit: number): Promise<LogPage | undefined> {
+    const page = await this.#store.read(this.queue, this.messageId, after, limit);
+    if (page && this.#last === undefined) {
+      this.#begin(page.last, page.position);
+      this.#catchUp();
+    }
+    return page;
+  }
+
+  /** The message was just accepted: its log ends at its first event. */
+  accepted(position: number): void {
+    if (this.#last === undefined) this.#begin(1, position);
+  }
+
+  /** Resolves at the next news, or when `signal` aborts. */
+  news(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      signal.addEventListener('abort', wake, { once: true });
+      this.#waiting.add(wake);
+      if (signal.aborted) wake();
+    });
+  }
+
+  /** Takes in what the store told of this message. */
+  change(change: Change): void {
+    this.#heard = Math.max(this.#heard, change.last);
+    if (change.events?.length) {
+      const before = change.last - change.events.length;
+      this.#last ??= before;
+      if (before === this.#last) this.#push(change.events);
+    }
+    this.#catchUp();
+  }
+
+  /** The queue moved up, so this message may have a new place. */
+  move(): void {
+    if (!this.#position) return;
+    this.#moved = true;
+    this.#catchUp();
+  }
+
+  /** Passes on that the worker is still at it; not stored. */
+  alive(data: string): void {
+    this.#keepalive = encode({ name: '', data }, 0);
+    this.#wake();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  #begin(last: number, position: number): void {
+    this.#last = last;
+    this.#position = position;
+  }
+
+  #push(events: readonly LogEvent[]): void {
+    let id = this.#last ?? 0;
+    for (const event of events) {
+      id += 1;
+      const frame = encode(event, id);
+      this.#frames.push(frame);
+      this.#bytes += frame.bytes.length;
+    }
+    this.#last = id;
+    this.#position = 0;
+    if (this.#frames.length > 2 * MAX_FRAMES || this.#bytes > 2 * MAX_BYTES) this.#trim();
+    this.#wake();
+  }
+
+  #trim(): void {
+    let keep = 0;
+    let bytes = 0;
+    while (keep < MAX_FRAMES && keep < this.#frames.length) {
+      const size = this.#frames.at(-1 - keep)?.bytes.length ?? 0;
+      if (keep && bytes + size > MAX_BYTES) break;
+      bytes += size;
+      keep += 1;
+    }
+    this.#frames.splice(0, this.#frames.length - keep);
+    this.#bytes = bytes;
+  }
+
+  /** Reads what another broker wrote, one read at a time for all listeners. */
+  #catchUp(): void {
+    if (this.#reading || this.#last === undefined) return;
+    if (this.#heard <= this.#last && !this.#moved) return;
+    this.#reading = true;
+    const moved = this.#moved;
+    this.#moved = false;
+    const from = this.#last;
+    const heard = this.#heard;
+    this.#store
+      .read(this.queue, this.messageId, from, MAX_FRAMES)
+      .then((page) => {
+        if (!page) return this.close();
+        // What was heard may be a guess ("read again"): unless there is fresher news, what the log says stands.
+        if (this.#heard === heard) this.#heard = page.last;
+        if (this.#last === from && page.events.length) this.#push(page.events);
+        if (moved) this.#place(page.position);
+      })
+      .catch(() => {
+        // The listeners find out by themselves: their own read fails, and they end with a way to resume.
+        this.#last = undefined;
+        this.#frames.length = 0;
+        this.#wake();
+      })
+      .finally(() => {
+        this.#reading = false;
+        this.#catchUp();
+      });
+  }
+
+  #place(position: number): void {
+    if (!position || position === this.#position) return;
+    this.#position = position;
+    this.#positionFrame = encode(queuedEvent(this.messageId, position), 0);
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,157 @@
+import { Agent, errors, request } from 'undici';
+import type { Outcome } from '../../machines/events.ts';
+import { Deadline, WorkerCall, WorkerProtocolFault } from './call.ts';
+
+export type WorkerSettings = {
+  readonly baseUrl: string;
+  readonly apiKey: string | undefined;
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly timeoutMs: number;
+};
+
+/** What came of a call: open with its first event there, to be tried again, or over. */
+export type Opened =
+  | { readonly type: 'opened'; readonly call: WorkerCall }
+  | { readonly type: 'refused'; readonly reason: string; readonly retryAfterMs: number }
+  | { readonly type: 'ended'; readonly outcome: Outcome };
+
+const RETRYABLE = new Set([429, 502, 503, 504]);
+/** More of an error's body than this tells a person nothing. */
+const MAX_ERROR_CHARS = 2000;
+const PROBE_TIMEOUT_MS = 3000;
+
+/** Speaks to the AI engine, as section 5 of the contract describes it. */
+export class Worker {
+  readonly #settings: WorkerSettings;
+  readonly #agent: Agent;
+
+  constructor(settings: WorkerSettings) {
+    this.#settings = settings;
+    // No limit on connections: the slots bound the calls, and a pool's limit would park them silently.
+    this.#agent = new Agent({
+      connect: { timeout: settings.connectTimeoutMs },
+      headersTimeout: settings.idleTimeoutMs,
+      bodyTimeout: settings.idleTimeoutMs,
+      pipelining: 1,
+    });
+  }
+
+  /** Makes the call and waits for its first event. Leaving by `signal` breaks it off. Throws only what `signal` does. */
+  async open(message: { id: string; payload: string; attempt: number }, signal: AbortSignal): Promise<Opened> {
+    const { baseUrl, apiKey, timeoutMs } = this.#settings;
+    const deadline = new Deadline(timeoutMs);
+    const leave = () => deadline.abort(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    let opened = false;
+    try {
+      const response = await request(`${baseUrl}/api/v1/chat/stream`, {
+        method: 'POST',
+        dispatcher: this.#agent,
+        signal: deadline.signal,
+        headers: {
+          'content-type': 'application/json',
+          accept: 'text/event-stream',
+          'idempotency-key': message.id,
+          'x-attempt': String(message.attempt),
+          ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
+        },
+        body: message.payload,
+      });
+      if (response.statusCode !== 200) {
+        const retryAfter = response.headers['retry-after'];
+        const text = (await response.body.text()).slice(0, MAX_ERROR_CHARS);
+        return refusal(response.statusCode, text, typeof retryAfter === 'string' ? retryAfter : undefined);
+      }
+      const call = new WorkerCall(response.body, deadline);
+      opened = await call.begin();
+      if (opened) return { type: 'opened', call };
+      return { type: 'ended', outcome: this.broken(new Error('it sent no event')) };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (isTimeout(error) || error instanceof WorkerProtocolFault)
+        return { type: 'ended', outcome: this.broken(error) };
+      return { type: 'refused', reason: `the worker cannot be reached (${codeOf(error)})`, retryAfterMs: 0 };
+    } finally {
+      signal.removeEventListener('abort', leave);
+      if (!opened) deadline.clear();
+    }
+  }
+
+  /** How a message ends whose stream broke. */
+  broken(error: unknown): Outcome {
+    const { idleTimeoutMs, timeoutMs } = this.#settings;
+    if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+      return failed('worker_timeout', `The worker sent nothing for ${idleTimeoutMs / 1000} s.`);
+    }
+    if (isTimeout(error)) return failed('worker_timeout', `The worker took longer than ${timeoutMs / 1000} s.`);
+    return failed('worker_stream_broken', `The worker's stream broke off before its end (${codeOf(error)}).`);
+  }
+
+  /** True when the worker says that it is well. */
+  async healthy(): Promise<boolean> {
+    try {
+      const { statusCode, body } = await request(`${this.#settings.baseUrl}/health`, {
+        dispatcher: this.#agent,
+        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      });
+      await body.dump();
+      return statusCode === 200;
+    } catch {
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+export function failed(code: string, error: string): Outcome {
+  return { status: 'failed', code, error };
+}
+
+function refusal(status: number, body: string, retryAfter: string | undefined): Opened {
+  if (RETRYABLE.has(status)) {
+    return { type: 'refused', reason: `the worker answered ${status}`, retryAfterMs: milliseconds(retryAfter) };
+  }
+  if (status === 401 || status === 403) {
+    const error = `The worker refuses the broker's key (${status}); its WORKER_API_KEY must be set right.`;
+    return { type: 'ended', outcome: failed('worker_unauthorized', error) };
+  }
+  const code = status < 500 ? 'worker_rejected' : 'worker_error';
+  return { type: 'ended', outcome: failed(code, `The worker answered ${status}: ${sentence(body)}`) };
+}
+
+/** The worker's own words, when it gave any. */
+function sentence(body: string): string {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === 'object' && parsed !== null && 'error' in parsed && typeof parsed.error === 'string') {
+      return parsed.error;
+    }
+  } catch {
+    // Not JSON: told as it is.
+  }
+  return body.trim().slice(0, 200) || 'it gave no reason';
+}
+
+/** `Retry-After` is seconds or a date (RFC 9110, 10.2.3). */
+function milliseconds(retryAfter: string | undefined): number {
+  if (!retryAfter) return 0;
+  const value = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
+  return Number.isFinite(value) ? Math.max(0, value) : 0;
+}
+
+function isTimeout(error: unknown): boolean {
+  return (
+    error instanceof errors.HeadersTimeoutError ||
+    error instanceof errors.BodyTimeoutError ||
+    (error instanceof DOMException && error.name === 'TimeoutError')
+  );
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}
