@@ -3,6 +3,9 @@ import type { LogEvent } from './store.ts';
 
 /** The events the broker itself writes into a message's log, the same in every store. */
 
+/** The reason told when a message's claim ran out or was given up, and it is claimed anew. */
+export const TAKEN_OVER = 'the broker that worked on it stopped';
+
 export function queuedEvent(messageId: string, position: number): LogEvent {
   return { name: 'queued', data: JSON.stringify({ message_id: messageId, queue_position: position }) };
 }

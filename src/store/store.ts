@@ -127,9 +127,13 @@ export type Counts = {
 
 /** News of a queue: a message's log has grown to `last`, or those waiting have moved. */
 export type Change = {
+  /** Empty in READ_AGAIN: any message of the queue. */
   readonly messageId: string;
   readonly last: number;
   /** The new events up to `last`, when this broker wrote them itself; otherwise they are to be read. */
   readonly events: readonly LogEvent[] | undefined;
   readonly moved: boolean;
 };
+
+/** Told when news may have been missed: whatever is followed in this queue has to be read again. */
+export const READ_AGAIN: Change = { messageId: '', last: Number.MAX_SAFE_INTEGER, events: undefined, moved: true };

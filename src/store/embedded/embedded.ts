@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Claim, Outcome } from '../../../machines/events.ts';
 import { ClaimLost, StoreUnavailable } from '../../errors.ts';
-import { endEvent, processingEvent, queuedEvent, retryingEvent } from '../events.ts';
+import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
 import type {
   Change,
   ClaimedMessage,
@@ -32,7 +32,7 @@ type MessageRow = {
   last: number;
   token: number;
 };
-type QueueRow = { message_id: string; owner: string; token: number; lease_until: number };
+type QueueRow = { message_id: string; owner: string; token: number; lease_until: number; previous: number };
 
 /** Rows of at most this many expired messages go in one sweep, so that a sweep never holds the thread for long. */
 const FORGET_AT_ONCE = 1000;
@@ -81,8 +81,8 @@ export class EmbeddedStore implements Store {
   async enqueue(message: NewMessage): Promise<Enqueued> {
     return this.#transaction(() => {
       const now = Date.now();
-      const known = this.#get<{ queued: number }>('SELECT 1 AS queued FROM messages WHERE id = ?', message.id);
-      if (known) return { type: 'queued', position: this.#position(message.queue, message.id) };
+      const known = this.#get<{ position: number }>('SELECT position FROM messages WHERE id = ?', message.id);
+      if (known) return { type: 'queued', position: known.position };
       for (const key of message.deduplicationKeys) {
         const first = this.#get<{ message_id: string; status: MessageStatus | null }>(
           'SELECT message_id, status FROM deduplication WHERE key = ? AND expires_at > ?',
@@ -125,10 +125,8 @@ export class EmbeddedStore implements Store {
       if (held.owner !== this.#settings.brokerId && held.lease_until > Date.now()) return undefined;
       const message = this.#message(held.message_id);
       const attempt = message.attempts + 1;
-      return this.#take(message, [
-        retryingEvent(message.id, attempt, 'the broker that worked on it stopped'),
-        processingEvent(message.id, attempt),
-      ]);
+      const events = [retryingEvent(message.id, attempt, TAKEN_OVER), processingEvent(message.id, attempt)];
+      return this.#take(message, events, false);
     });
   }
 
@@ -158,18 +156,16 @@ export class EmbeddedStore implements Store {
     proceed: boolean,
   ): Promise<SettledMessage> {
     return this.#transaction(() => {
-      this.#mustHold(claim);
-      const message = this.#message(claim.messageId);
-      const end = this.#log(message, last, [...events, endEvent(message.id, outcome)]);
-      this.#end(message, claim.token, outcome);
-      this.#run('DELETE FROM queues WHERE id = ?', claim.queue);
-      this.#count('processing', -1);
-
-      const waiting = this.#length(claim.queue) > 0;
-      const next = waiting && proceed ? this.#claimNext(claim.queue) : undefined;
-      if (!waiting) this.#idle(claim.queue);
-      else if (!next) this.#due(claim.queue, Date.now());
-      return { next, waiting, last: end };
+      const settled = this.#get('SELECT 1 FROM messages WHERE id = ? AND token = ?', claim.messageId, claim.token);
+      if (!settled) {
+        this.#mustHold(claim);
+        const message = this.#message(claim.messageId);
+        this.#log(message, last, [...events, endEvent(message.id, outcome)]);
+        this.#end(message, claim.token, outcome);
+        this.#run('DELETE FROM queues WHERE id = ?', claim.queue);
+        this.#count('processing', -1);
+      }
+      return { ...this.#following(claim, proceed), last: last + events.length + 1 };
     });
   }
 
@@ -208,7 +204,7 @@ export class EmbeddedStore implements Store {
       'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
       message.seq,
       Math.max(after, 1),
-      limit - first.length,
+      Math.max(0, limit - first.length),
     );
     return {
       status: message.status,
@@ -274,8 +270,23 @@ export class EmbeddedStore implements Store {
     return { type: 'duplicate', id, status: ended ?? (position ? 'queued' : 'processing'), position };
   }
 
-  /** Takes the first waiting message, which becomes the queue's one in work. */
-  #claimNext(queue: string): ClaimedMessage | undefined {
+  /** What comes in a queue after a settled claim. */
+  #following(claim: Claim, proceed: boolean): Omit<SettledMessage, 'last'> {
+    const waiting = this.#length(claim.queue) > 0;
+    const held = this.#held(claim.queue);
+    if (held) {
+      // Only in a repeat: what this very settling claimed, or what was claimed since.
+      if (held.previous !== claim.token) return { next: undefined, waiting };
+      return { next: claimed(this.#message(held.message_id), held.token), waiting: true };
+    }
+    if (!waiting) this.#idle(claim.queue);
+    else if (proceed) return { next: this.#claimNext(claim.queue, claim.token), waiting };
+    else this.#due(claim.queue, Date.now());
+    return { next: undefined, waiting };
+  }
+
+  /** Takes the first waiting message, which becomes the queue's one in work. `settled`: the claim that made room for it. */
+  #claimNext(queue: string, settled = 0): ClaimedMessage | undefined {
     const message = this.#get<MessageRow>(
       `SELECT * FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq LIMIT 1`,
       queue,
@@ -284,35 +295,28 @@ export class EmbeddedStore implements Store {
     this.#run(`UPDATE messages SET status = 'processing' WHERE seq = ?`, message.seq);
     this.#count('waiting', -1);
     this.#count('processing', 1);
-    return this.#take(message, [processingEvent(message.id, message.attempts + 1)]);
+    return this.#take(message, [processingEvent(message.id, message.attempts + 1)], true, settled);
   }
 
   /** Claims `message` as its next attempt under a new fencing token. */
-  #take(message: MessageRow, events: readonly LogEvent[]): ClaimedMessage {
+  #take(message: MessageRow, events: readonly LogEvent[], moved: boolean, previous = 0): ClaimedMessage {
     const { brokerId, leaseMs } = this.#settings;
     const attempt = message.attempts + 1;
     const token = this.#count('token', 1);
     const until = Date.now() + leaseMs;
     this.#run('UPDATE messages SET attempts = ? WHERE seq = ?', attempt, message.seq);
     this.#run(
-      'INSERT OR REPLACE INTO queues (id, message_id, owner, token, lease_until) VALUES (?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO queues (id, message_id, owner, token, lease_until, previous) VALUES (?, ?, ?, ?, ?, ?)',
       message.queue,
       message.id,
       brokerId,
       token,
       until,
+      previous,
     );
     this.#due(message.queue, until);
-    const last = this.#log(message, message.last, events, true);
-    return {
-      queue: message.queue,
-      messageId: message.id,
-      token,
-      attempt,
-      payload: message.payload,
-      last,
-      queuedAt: message.queued_at,
-    };
+    const last = this.#log(message, message.last, events, moved);
+    return claimed({ ...message, attempts: attempt, last }, token);
   }
 
   /** Adds events after `last` and tells the watchers; answers the new last id. */
@@ -373,7 +377,7 @@ export class EmbeddedStore implements Store {
   }
 
   #held(queue: string): QueueRow | undefined {
-    return this.#get<QueueRow>('SELECT message_id, owner, token, lease_until FROM queues WHERE id = ?', queue);
+    return this.#get<QueueRow>('SELECT message_id, owner, token, lease_until, previous FROM queues WHERE id = ?', queue);
   }
 
   #mustHold(claim: Claim): void {
@@ -408,8 +412,8 @@ export class EmbeddedStore implements Store {
   }
 
   #idle(queue: string): void {
-    this.#run('DELETE FROM work WHERE queue = ?', queue);
-    this.#count('queues', -1);
+    const { changes } = this.#run('DELETE FROM work WHERE queue = ?', queue);
+    if (changes) this.#count('queues', -1);
   }
 
   #count(name: 'queues' | 'waiting' | 'processing' | 'token', by: number): number {
@@ -454,4 +458,16 @@ export class EmbeddedStore implements Store {
   #all<Row>(sql: string, ...values: (string | number | null)[]): Row[] {
     return this.#statement(sql).all(...values) as Row[];
   }
+}
+
+function claimed(message: MessageRow, token: number): ClaimedMessage {
+  return {
+    queue: message.queue,
+    messageId: message.id,
+    token,
+    attempt: message.attempts,
+    payload: message.payload,
+    last: message.last,
+    queuedAt: message.queued_at,
+  };
 }

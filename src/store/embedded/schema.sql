@@ -4,7 +4,8 @@ CREATE TABLE IF NOT EXISTS queues (
   message_id  TEXT NOT NULL,             -- the message being worked on
   owner       TEXT NOT NULL,             -- the broker that claimed it
   token       INTEGER NOT NULL,          -- fencing token of that claim
-  lease_until INTEGER NOT NULL           -- a claim not renewed by then may be taken over
+  lease_until INTEGER NOT NULL,          -- a claim not renewed by then may be taken over
+  previous    INTEGER NOT NULL           -- token of the claim whose settling claimed this one, else 0
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS messages (

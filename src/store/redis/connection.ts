@@ -1,0 +1,179 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster, type ClusterOptions, type DNSLookupFunction, Redis, type RedisOptions } from 'ioredis';
+import { StoreUnavailable } from '../../errors.ts';
+import type { Script } from './scripts.ts';
+
+/** A call that has no answer by then fails. Its caller may repeat it. */
+const ANSWER_WITHIN_MS = 2000;
+/** A connection that is silent for so long while an answer is due is given up for a new one. */
+const SILENCE_MS = 5000;
+const QUIT_WITHIN_MS = 1000;
+
+/** First words of Redis' errors that say "not now" rather than "never". */
+const NOT_NOW = new Set([
+  'ASK',
+  'BUSY',
+  'CLUSTERDOWN',
+  'LOADING',
+  'MASTERDOWN',
+  'MISCONF',
+  'MOVED',
+  'NOAUTH',
+  'NOPERM',
+  'NOREPLICAS',
+  'NOREPLICASDATA',
+  'OOM',
+  'READONLY',
+  'TRYAGAIN',
+  'UNBLOCKED',
+  'WRONGPASS',
+]);
+
+export type Client = Redis | Cluster;
+
+/**
+ * A connection to Redis that may be away: calls wait a moment for it, then fail, and the next ones work by themselves once it is back.
+ * Nothing is queued or resent by ioredis itself: what a lost connection left open fails, and its caller decides.
+ */
+export class Connection {
+  readonly client: Client;
+  #fault: Error | undefined;
+  #becomingReady: Promise<void> | undefined;
+
+  constructor(client: Client) {
+    this.client = client;
+    client.on('error', (error: Error) => {
+      this.#fault = error;
+    });
+    client.on('ready', () => {
+      this.#fault = undefined;
+    });
+  }
+
+  /** Runs a script. Redis is sent its name; only when it does not know that (it has restarted) the whole text. */
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.call(async (client) => {
+      try {
+        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+        return client.eval(script.lua, keys.length, ...keys, ...args);
+      }
+    });
+  }
+
+  /** The one place where what goes wrong with Redis becomes StoreUnavailable. */
+  async call<Result>(ask: (client: Client) => Promise<Result>): Promise<Result> {
+    try {
+      if (this.client.status !== 'ready') await this.#ready();
+      return await inTime(ask(this.client), () => this.#fault);
+    } catch (error) {
+      throw isNotNow(error) ? new StoreUnavailable(error) : error;
+    }
+  }
+
+  /** Quits, or if Redis does not answer simply leaves. */
+  async close(): Promise<void> {
+    if (this.client.status === 'ready') {
+      await Promise.race([this.client.quit().catch(() => {}), delay(QUIT_WITHIN_MS, undefined, { ref: false })]);
+    }
+    this.client.disconnect();
+  }
+
+  #ready(): Promise<void> {
+    const { client } = this;
+    if (client.status === 'end') throw new Error('The connection was closed.');
+    this.#becomingReady ??= new Promise<void>((resolve, reject) => {
+      const onReady = () => settle();
+      const onEnd = () => settle(new Error('The connection was closed.'));
+      const timer = setTimeout(() => settle(this.#fault ?? new Error('There is no connection.')), ANSWER_WITHIN_MS);
+      const settle = (error?: Error) => {
+        clearTimeout(timer);
+        client.off('ready', onReady);
+        client.off('end', onEnd);
+        this.#becomingReady = undefined;
+        if (error) reject(error);
+        else resolve();
+      };
+      client.on('ready', onReady);
+      client.on('end', onEnd);
+    });
+    return this.#becomingReady;
+  }
+}
+
+/** `redis://` or `rediss://`; a comma-separated list, even of one node, is a Cluster. */
+export function connect(url: string): Connection {
+  return new Connection(url.includes(',') ? cluster(url) : new Redis(url, { ...SINGLE, enableAutoPipelining: true }));
+}
+
+/** A second connection, for listening only. A Cluster listens through connections of its own. */
+export function connectListener(url: string, main: Connection): Connection {
+  return url.includes(',') ? main : new Connection(new Redis(url, SINGLE));
+}
+
+const COMMON = {
+  socketTimeout: SILENCE_MS,
+  connectTimeout: SILENCE_MS,
+  // A replica that was a master until now refuses writes: connect anew, to whom the name means by now.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  autoResubscribe: false,
+} satisfies RedisOptions;
+
+const SINGLE = {
+  ...COMMON,
+  // Calls wait for the connection in `Connection`; ioredis shall fail what is open when it breaks, not resend it later.
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  retryStrategy: backOffMs,
+} satisfies RedisOptions;
+
+function cluster(url: string): Cluster {
+  const [first = '', ...more] = url.split(',').filter((node) => node.trim());
+  const scheme = /^rediss?:\/\//.exec(first.trim())?.[0] ?? 'redis://';
+  const nodes = [first, ...more].map((node) => new URL(/^rediss?:\/\//.test(node.trim()) ? node.trim() : scheme + node.trim()));
+  const { username, password } = nodes[0] ?? {};
+  const tls = scheme === 'rediss://';
+  const options = {
+    // Commands go one by one: in a pipeline that spans slots, ioredis does not follow a slot that moves.
+    enableAutoPipelining: false,
+    shardedSubscribers: true,
+    clusterRetryStrategy: backOffMs,
+    redisOptions: {
+      ...COMMON,
+      ...(username ? { username: decodeURIComponent(username) } : {}),
+      ...(password ? { password: decodeURIComponent(password) } : {}),
+      ...(tls ? { tls: {} } : {}),
+    },
+    // A certificate names hosts, so with TLS nodes are called by the name they give.
+    ...(tls ? { dnsLookup: byName } : {}),
+  } satisfies ClusterOptions;
+  return new Cluster(
+    nodes.map((node) => ({ host: node.hostname, port: Number(node.port || 6379) })),
+    options,
+  );
+}
+
+const byName: DNSLookupFunction = (address, callback) => callback(null, address);
+
+function backOffMs(times: number): number {
+  return Math.min(25 * 2 ** Math.min(times, 6), 1000) * (0.75 + Math.random() / 4);
+}
+
+function isNotNow(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // Only an answer of Redis is a ReplyError; all else is the connection's.
+  if (error.name !== 'ReplyError') return !(error instanceof TypeError || error instanceof RangeError);
+  return NOT_NOW.has(error.message.split(' ', 1)[0] ?? '');
+}
+
+function inTime<Result>(answer: Promise<Result>, fault: () => Error | undefined): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(fault() ?? new Error(`There was no answer within ${ANSWER_WITHIN_MS} ms.`)),
+      ANSWER_WITHIN_MS,
+    );
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * Where things are in Redis. Layout version 1: `btb:1:`.
+ *
+ * Every key carries the hash tag of a shard, `{0}` to `{127}`, and a queue always hashes to the same one. So whatever
+ * one change touches (the queue, its messages and logs, the index of due queues, the counters) is in one slot of a Redis
+ * Cluster, and one script changes it all at once: there is no moment at which the index says something else than the
+ * data, and nothing to repair after a crash. Counting over all queues costs 128 small reads, however many there are.
+ *
+ * Ids stand in keys as they are: a hash tag ends at the first `}`, so braces behind it do not matter.
+ *
+ *   per shard    due        zset    queue → ms from which it can be claimed: now, or the end of its lease
+ *                heads      zset    queue → queued_at of its first waiting message
+ *                counts     hash    waiting, processing, token (the last fencing token given out)
+ *   per queue    w:<queue>  list    ids of the waiting messages
+ *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous; gone when nothing is claimed
+ *                c:<queue>  channel [broker, message, last, moved] at every change
+ *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then token, ended_at, code, error
+ *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
+ *   others       d:<key>    string  `|<message>` while that message is alive, `<status>|<message>` once it ended
+ */
+export const SHARDS = 128;
+
+/** FNV-1a, its high bits folded in. Stored data depends on it: it must never change within a layout version. */
+export function shardOf(queue: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < queue.length; i += 1) hash = Math.imul(hash ^ queue.charCodeAt(i), 0x01000193);
+  return ((hash ^ (hash >>> 16)) >>> 0) % SHARDS;
+}
+
+export function baseOf(shard: number): string {
+  return `btb:1:{${shard}}:`;
+}
+
+export function shardKeys(base: string): [due: string, heads: string, counts: string] {
+  return [`${base}due`, `${base}heads`, `${base}counts`];
+}
+
+/** The keys of every script that changes a queue, in the order of `prelude.lua`. */
+export function queueKeys(base: string, queue: string): string[] {
+  return [...shardKeys(base), `${base}w:${queue}`, `${base}q:${queue}`];
+}
+
+export function messageKeys(base: string, messageId: string): [message: string, log: string] {
+  return [`${base}m:${messageId}`, `${base}e:${messageId}`];
+}
+
+export function channelOf(queue: string): string {
+  return `${baseOf(shardOf(queue))}c:${queue}`;
+}

@@ -1,0 +1,281 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Claim, Outcome } from '../../../machines/events.ts';
+import { ClaimLost, StoreUnavailable } from '../../errors.ts';
+import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
+import type {
+  Change,
+  ClaimedMessage,
+  Enqueued,
+  LogEvent,
+  LogPage,
+  MessageStatus,
+  NewMessage,
+  QueueState,
+  SettledMessage,
+  Store,
+  StoreSettings,
+  Sweep,
+} from '../store.ts';
+import { type Client, connect, connectListener, type Connection } from './connection.ts';
+import { baseOf, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
+import { integer, list, pairs, text } from './reply.ts';
+import { SCRIPTS, type Script } from './scripts.ts';
+import { Watchers } from './watchers.ts';
+
+const STATUSES: readonly MessageStatus[] = ['queued', 'processing', 'completed', 'failed', 'cancelled', 'expired'];
+/** How long a claim whose answer was lost is asked for again, under the same nonce. */
+const CLAIM_AGAIN_MS = 1000;
+const CLAIM_PAUSE_MS = 50;
+
+/** The store in a Redis (7 or newer) or Redis Cluster that any number of brokers share. `keys.ts` shows what is where. */
+export class RedisStore implements Store {
+  readonly kind = 'redis';
+  readonly #settings: StoreSettings;
+  readonly #redis: Connection;
+  readonly #listener: Connection;
+  readonly #watchers: Watchers;
+
+  /** Connects in the background: Redis may be away now, and come and go later. */
+  constructor(url: string, settings: StoreSettings) {
+    this.#settings = settings;
+    this.#redis = connect(url);
+    this.#listener = connectListener(url, this.#redis);
+    this.#watchers = new Watchers(this.#listener, settings.brokerId);
+  }
+
+  async enqueue(message: NewMessage): Promise<Enqueued> {
+    const { maxQueueLength, deduplicationMs } = this.#settings;
+    // Half a surrogate pair has no UTF-8, and Redis' JSON reader refuses its escape.
+    const keys = message.deduplicationKeys.map((key) => key.toWellFormed());
+    const reply = await this.#change(
+      SCRIPTS.enqueue,
+      message.queue,
+      message.id,
+      message.payload,
+      maxQueueLength,
+      deduplicationMs,
+      JSON.stringify(keys),
+    );
+    const [type, first, status, position] = list(reply);
+    switch (type) {
+      case 'queued':
+        return { type, position: integer(first) };
+      case 'full':
+        return { type, length: integer(first) };
+      case 'duplicate':
+        return { type, id: text(first), status: statusOf(status), position: integer(position) };
+      default:
+        throw new TypeError(`Redis gave an unexpected answer: ${JSON.stringify(reply)}`);
+    }
+  }
+
+  async claim(queue: string): Promise<ClaimedMessage | undefined> {
+    // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
+    const nonce = randomUUID();
+    const reply = await repeatedFor(CLAIM_AGAIN_MS, () => this.#change(SCRIPTS.claim, queue, nonce, TAKEN_OVER));
+    if (reply === null) return undefined;
+    const claim = claimOf(queue, reply);
+    this.#tellClaimed(claim);
+    return claim;
+  }
+
+  async append(claim: Claim, last: number, events: readonly LogEvent[]): Promise<void> {
+    await this.#write(SCRIPTS.append, claim, last, [], events);
+    this.#tell(claim, last, events);
+  }
+
+  async retry(claim: Claim, last: number, reason: string): Promise<ClaimedMessage> {
+    const attempt = claim.attempt + 1;
+    const events = [retryingEvent(claim.messageId, attempt, reason)];
+    const [payload, queuedAt] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
+    this.#tell(claim, last, events);
+    return { ...claim, attempt, payload: text(payload), last: last + 1, queuedAt: integer(queuedAt) };
+  }
+
+  async settle(
+    claim: Claim,
+    last: number,
+    events: readonly LogEvent[],
+    outcome: Outcome,
+    proceed: boolean,
+  ): Promise<SettledMessage> {
+    const all = [...events, endEvent(claim.messageId, outcome)];
+    const { code, error } = outcome.status === 'completed' ? { code: '', error: '' } : outcome;
+    const details = [outcome.status, code, error, this.#settings.retentionMs, proceed ? 1 : 0];
+    const [end, waiting, following] = await this.#write(SCRIPTS.settle, claim, last, details, all);
+    this.#tell(claim, last, all);
+    const next = following ? claimOf(claim.queue, following) : undefined;
+    if (next) this.#tellClaimed(next);
+    return { next, waiting: waiting === 1, last: integer(end) };
+  }
+
+  async release(claim: Claim): Promise<void> {
+    await this.#change(SCRIPTS.release, claim.queue, claim.token);
+  }
+
+  async renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+    const held = await Promise.all(claims.map((claim) => this.#change(SCRIPTS.renew, claim.queue, claim.token)));
+    return claims.filter((_, index) => held[index] !== 1);
+  }
+
+  async read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined> {
+    const base = baseOf(shardOf(queue));
+    const fromStart = after < 1 && limit > 0;
+    const reply = await this.#redis.run(
+      SCRIPTS.read,
+      [...messageKeys(base, messageId), `${base}w:${queue}`],
+      [queue, messageId, Math.max(after, 1), fromStart ? limit - 1 : limit],
+    );
+    if (reply === null) return undefined;
+    const [status, position, accepted, last, stored] = list(reply);
+    const events = pairs(stored, (name, data) => ({ name: text(name), data: text(data) }));
+    return {
+      status: statusOf(status),
+      position: integer(position),
+      events: fromStart ? [queuedEvent(messageId, integer(accepted)), ...events] : events,
+      last: integer(last),
+    };
+  }
+
+  async queue(queue: string): Promise<QueueState> {
+    const base = baseOf(shardOf(queue));
+    const [now, processing, waiting] = list(
+      await this.#redis.run(SCRIPTS.queue, [`${base}w:${queue}`, `${base}q:${queue}`], [base]),
+    );
+    const [id, attempt, queuedAt] = processing ? list(processing) : [];
+    return {
+      processing: processing ? { id: text(id), attempt: integer(attempt), queuedAt: integer(queuedAt) } : undefined,
+      waiting: pairs(waiting, (waitingId, at) => ({ id: text(waitingId), queuedAt: integer(at) })),
+      now: integer(now),
+    };
+  }
+
+  async sweep(limit: number): Promise<Sweep> {
+    const shards = await Promise.all(
+      Array.from({ length: SHARDS }, (_, shard) => this.#redis.run(SCRIPTS.sweep, shardKeys(baseOf(shard)), [limit])),
+    );
+    const due: { queue: string; at: number }[] = [];
+    const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0 };
+    for (const shard of shards) {
+      const [now, queues, active, waiting, processing, oldest] = list(shard);
+      due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
+      counts.activeQueues += integer(active);
+      counts.waiting += integer(waiting);
+      counts.processing += integer(processing);
+      if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));
+    }
+    due.sort((a, b) => a.at - b.at);
+    return { due: due.slice(0, limit).map(({ queue }) => queue), counts };
+  }
+
+  async watch(queue: string, onChange: (change: Change) => void): Promise<() => void> {
+    return this.#watchers.add(queue, onChange);
+  }
+
+  async ping(): Promise<void> {
+    await this.#redis.call((client) => client.ping());
+  }
+
+  async close(): Promise<void> {
+    this.#watchers.close();
+    await Promise.all([this.#redis.close(), this.#listener.close()]);
+  }
+
+  /** What an operator should know: how this Redis may lose accepted messages. Where Redis does not tell, nothing. */
+  async warnings(): Promise<string[]> {
+    const warnings: string[] = [];
+    const version = /redis_version:(\d+)/.exec(await this.#ask((client) => client.info('server')))?.[1];
+    if (version && Number(version) < 7) warnings.push(`Redis ${version} is too old: the broker needs Redis 7 or newer.`);
+    const policy = await this.#setting('maxmemory-policy');
+    if (policy && policy !== 'noeviction') {
+      warnings.push(`Redis may evict accepted messages: its maxmemory-policy is ${policy}. Set it to noeviction.`);
+    }
+    if ((await this.#setting('appendonly')) === 'no') {
+      warnings.push('Redis may lose accepted messages when it stops: appendonly is off. Set it to yes.');
+    }
+    return warnings;
+  }
+
+  async #setting(name: string): Promise<string> {
+    return this.#ask(async (client) => {
+      const reply: unknown = await client.config('GET', name);
+      return Array.isArray(reply) && typeof reply[1] === 'string' ? reply[1] : '';
+    });
+  }
+
+  /** Managed Redis forbids some questions: their answer is then empty. */
+  async #ask(question: (client: Client) => Promise<string>): Promise<string> {
+    return this.#redis.call(question).catch(() => '');
+  }
+
+  /** Runs a script that changes a queue; see `prelude.lua`. */
+  #change(script: Script, queue: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    const base = baseOf(shardOf(queue));
+    const { brokerId, leaseMs } = this.#settings;
+    return this.#redis.run(script, queueKeys(base, queue), [base, queue, brokerId, leaseMs, ...args]);
+  }
+
+  /** Runs a script that writes to the log of a claimed message; answers what comes behind its `ok`. */
+  async #write(
+    script: Script,
+    claim: Claim,
+    last: number,
+    details: readonly (string | number)[],
+    events: readonly LogEvent[],
+  ): Promise<readonly unknown[]> {
+    const flat = events.flatMap((event) => [event.name, event.data]);
+    const reply = await this.#change(script, claim.queue, claim.token, claim.messageId, last, ...details, ...flat);
+    const [type, ...rest] = list(reply);
+    if (type === 'lost') throw new ClaimLost(claim.queue, claim.token);
+    if (type !== 'ok') throw new Error(`Log of ${claim.messageId} is at ${rest[0]}, not at ${last}`);
+    return rest;
+  }
+
+  #tell(claim: Claim, last: number, events: readonly LogEvent[]): void {
+    this.#watchers.tell(claim.queue, {
+      messageId: claim.messageId,
+      last: last + events.length,
+      events,
+      moved: false,
+    });
+  }
+
+  /** A claim wrote events itself: those that `take` in prelude.lua writes. */
+  #tellClaimed({ queue, messageId, attempt, last }: ClaimedMessage): void {
+    const processing = processingEvent(messageId, attempt);
+    const events = attempt === 1 ? [processing] : [retryingEvent(messageId, attempt, TAKEN_OVER), processing];
+    this.#watchers.tell(queue, { messageId, last, events, moved: attempt === 1 });
+  }
+}
+
+function claimOf(queue: string, reply: unknown): ClaimedMessage {
+  const [messageId, token, attempt, payload, last, queuedAt] = list(reply);
+  return {
+    queue,
+    messageId: text(messageId),
+    token: integer(token),
+    attempt: integer(attempt),
+    payload: text(payload),
+    last: integer(last),
+    queuedAt: integer(queuedAt),
+  };
+}
+
+function statusOf(reply: unknown): MessageStatus {
+  const status = STATUSES.find((known) => known === reply);
+  if (!status) throw new TypeError(`Redis gave an unexpected status: ${JSON.stringify(reply)}`);
+  return status;
+}
+
+async function repeatedFor<Result>(ms: number, call: () => Promise<Result>): Promise<Result> {
+  const until = performance.now() + ms;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || performance.now() >= until) throw error;
+      await delay(CLAIM_PAUSE_MS);
+    }
+  }
+}

@@ -1,0 +1,8 @@
+-- Gives up a claim unfinished: the message is due again at once. A claim already lost is left alone.
+--
+-- ARGV    5 token
+-- answer  1 when it was still held, else 0
+if not holds(ARGV[5]) then return 0 end
+redis.call('HSET', CLAIM, 'until', 0)
+redis.call('ZADD', DUE, now, queue)
+return 1
