@@ -35,6 +35,8 @@ export type Settled = { readonly next: Claim | undefined; readonly waiting: bool
 export type UserEvent =
   /** There may be work in the queue. A hint: it carries no message. */
   | { readonly type: 'work' }
+  /** Go, unless there is work again. */
+  | { readonly type: 'retire' }
   /** Finish the call in hand, claim nothing more. */
   | { readonly type: 'drain' }
   /** Stop the call in hand and hand the claim over. */

@@ -89,6 +89,7 @@ export const userMachine = setup({
       on: {
         work: { guard: ({ context }) => !context.draining, target: 'dispatching' },
         drain: { actions: assign({ draining: true }) },
+        retire: 'retired',
       },
     },
 
@@ -238,5 +239,7 @@ export const userMachine = setup({
         drain: { actions: assign({ draining: true }) },
       },
     },
+
+    retired: { type: 'final' },
   },
 });

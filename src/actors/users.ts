@@ -26,7 +26,9 @@ export class Users {
         release: fromPromise(({ input }) => effects.release(input.claim)),
       },
       actions: {
-        reportIdle: ({ context }) => this.#supervisor.send({ type: 'user.idle', queue: context.queue }),
+        // An action runs while its actor is still on its way; told at once, the supervisor would find it busy.
+        reportIdle: ({ context: { queue } }) =>
+          queueMicrotask(() => this.#supervisor.send({ type: 'user.idle', queue })),
         freeSlot: ({ context }) => effects.freeSlot(context.queue),
         reportFault: ({ context }, { error }) => effects.reportFault(context.queue, error),
       },
@@ -90,9 +92,9 @@ export class Users {
 
   #retire(queue: string): void {
     const user = this.#live.get(queue);
-    if (!user?.getSnapshot().matches('idle')) return;
+    user?.send({ type: 'retire' });
+    if (user?.getSnapshot().status !== 'done') return;
     this.#live.delete(queue);
-    user.stop();
     this.#onGone();
     this.#sayWhenGone();
   }

@@ -1,0 +1,114 @@
+import test from 'ava';
+import { aSystem, STORES } from '../helpers/broker.ts';
+import { aBody, type StreamEvent, theEnd, workerData } from '../helpers/client.ts';
+
+for (const kind of STORES) {
+  test(`${kind}: a listener gets the same sequence before, during and after the work, alone or beside others`, async (t) => {
+    const { client, worker } = await aSystem(t, kind);
+    await client.streaming('u', await client.send('u', '[[text="first" stall=1]]'));
+    const id = await client.send('u', '[[text="In the beginning was the Word" chunk=20]]');
+
+    const before = client.all('u', id);
+    const beside = client.all('u', id);
+    const left = client.stream('u', id);
+    t.is((await left.next()).value?.event, 'queued');
+    await left.return();
+    // Ends the first one's stalled call, so that the second is worked on.
+    await worker.stop();
+    await worker.start();
+    await worker.onCall((call) => call.idempotencyKey === id);
+    const during = client.all('u', id);
+
+    const events = await before;
+    t.deepEqual(await during, events.filter(({ id: number }) => number !== undefined));
+    t.deepEqual((await beside).filter(({ id: number }) => number), events.filter(({ id: number }) => number));
+    const after = await client.all('u', id);
+    t.deepEqual(after, events.filter(({ id: number }) => number !== undefined));
+    t.deepEqual(after.map(({ id: number }) => Number(number)), after.map((_, index) => index + 1));
+    t.deepEqual(after.slice(0, 2).map(({ event }) => event), ['queued', 'processing']);
+    t.deepEqual(workerData(after), worker.calls.find((call) => call.idempotencyKey === id)?.sentData);
+    t.like(theEnd(after), { event: 'done', status: 'completed' });
+  });
+
+  test(`${kind}: a listener that leaves in the middle stops nothing and loses nothing`, async (t) => {
+    const { client, worker } = await aSystem(t, kind);
+    const id = await client.send('u', '[[text="one two three four" chunk=20]]');
+    const seen = [];
+    for await (const event of client.stream('u', id)) {
+      seen.push(event);
+      if (seen.length === 4) break;
+    }
+    const rest = await client.all('u', id, '4');
+    t.like(theEnd(rest), { event: 'done' });
+    t.deepEqual([...seen, ...rest], await client.all('u', id));
+    t.is(worker.calls.length, 1);
+    t.false(worker.calls[0]?.clientGone);
+  });
+
+  test(`${kind}: a reconnect goes on exactly after Last-Event-ID, and after the last event gets 204`, async (t) => {
+    const { client } = await aSystem(t, kind);
+    const id = await client.send('u', '[[text="one two three four five six" events=6]]');
+    const events = await client.all('u', id);
+    for (let last = 1; last < events.length; last += 1) {
+      t.deepEqual(await client.all('u', id, String(last)), events.slice(last), `after event ${last}`);
+    }
+    const query = new URLSearchParams({ user_id: 'u', message_id: id, last_event_id: String(events.length) });
+    t.is((await client.get(`/api/v1/stream?${query}`)).status, 204);
+    query.set('last_event_id', '2');
+    t.deepEqual(await Array.fromAsync(client.events(`/api/v1/stream?${query}`, {})), events.slice(2));
+    query.set('last_event_id', 'x');
+    t.like(await client.get(`/api/v1/stream?${query}`), { status: 400, body: { code: 'invalid_last_event_id' } });
+  });
+
+  test(`${kind}: a waiting listener is told its place as the queue moves up`, async (t) => {
+    const { client, worker } = await aSystem(t, kind);
+    const hold = '[[text="hold" ttft=60000]]';
+    await client.streaming('u', await client.send('u', hold));
+    const second = await client.send('u', hold);
+    const third = client.sendAndStream('u', 'third');
+    t.deepEqual(place((await third.next()).value), { id: '1', place: 2 });
+    await worker.stop();
+    await worker.start();
+    t.deepEqual(place((await third.next()).value), { id: '', place: 1 });
+    await client.streaming('u', second);
+    await worker.stop();
+    await worker.start();
+    t.like(theEnd(await Array.fromAsync(third)), { event: 'done' });
+  });
+
+  test(`${kind}: the POST answers with the stream itself when asked to`, async (t) => {
+    const { client, url } = await aSystem(t, kind);
+    const response = await fetch(`${url}/api/v1/message`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify(aBody('u', 'hello', { client_message_id: 'c1' })),
+    });
+    t.is(response.status, 200);
+    t.regex(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+    t.is(response.headers.get('cache-control'), 'no-cache, no-transform');
+    t.is(response.headers.get('x-accel-buffering'), 'no');
+    t.truthy(response.headers.get('x-request-id'));
+    const text = await response.text();
+    t.regex(text, /^retry: \d+\n/);
+    t.regex(text, /event: done\n/);
+    const again = await Array.fromAsync(client.sendAndStream('u', 'hello', { client_message_id: 'c1' }));
+    t.like(theEnd(again), { event: 'done', status: 'completed' });
+    t.is(again[0]?.id, '1');
+  });
+
+  test(`${kind}: an unknown message is 404 and takes nothing from anyone's queue`, async (t) => {
+    const { client, worker } = await aSystem(t, kind);
+    await client.send('u', '[[text="hold" ttft=60000]]');
+    await worker.waitForCalls(1);
+    const waiting = await client.send('u', 'waits');
+    const unknown = '/api/v1/stream?user_id=u&message_id=0197b0a0-0000-7000-8000-000000000000';
+    t.like(await client.get(unknown), { status: 404, body: { code: 'unknown_message' } });
+    t.is((await client.get(`/api/v1/stream?user_id=someone-else&message_id=${waiting}`)).status, 404);
+    const { body } = await client.get('/api/v1/queue/u');
+    t.like(body, { queue_length: 1, is_processing: true });
+  });
+}
+
+function place(event: StreamEvent | undefined | void) {
+  return event && { id: event.id ?? '', place: JSON.parse(event.data).queue_position };
+}

@@ -1,0 +1,41 @@
+import test from 'ava';
+import { aSystem, STORES } from '../helpers/broker.ts';
+import { theEnd, workerData } from '../helpers/client.ts';
+
+const TEXTS = {
+  'multi-byte characters cut between chunks': 'Ἐν ἀρχῇ ἦν ὁ λόγος — 太初有道 — בְּרֵאשִׁית 📖🕊️',
+  'U+2028 and U+0085': 'a\u2028b\u2029c\u0085d\u00a0e\ufefff',
+  'line ends within JSON': 'a\nb\r\nc\td\\"e"',
+};
+
+for (const kind of STORES) {
+  for (const [name, text] of Object.entries(TEXTS)) {
+    test(`${kind}: relays byte for byte: ${name}`, async (t) => {
+      const { client, worker } = await aSystem(t, kind, { worker: { seed: 3 } });
+      worker.respond = () => ({ text, cut: 1 });
+      const events = await client.all('u', await client.send('u', 'hello'));
+      t.deepEqual(workerData(events), worker.calls[0]?.sentData);
+      t.true(workerData(events).at(-1)?.includes(JSON.stringify(text)));
+      t.like(theEnd(events), { event: 'done' });
+    });
+  }
+
+  test(`${kind}: relays events of 1 MB, and a worker that ends its lines with CRLF`, async (t) => {
+    const { client, worker } = await aSystem(t, kind);
+    worker.respond = () => ({ events: 3, size: 1_000_000, crlf: true });
+    const events = await client.all('u', await client.send('u', 'hello'));
+    t.deepEqual(workerData(events), worker.calls[0]?.sentData);
+    t.true(workerData(events).some((data) => data.length >= 1_000_000));
+  });
+
+  test(`${kind}: keepalives reach the open listeners and are not stored`, async (t) => {
+    const { client } = await aSystem(t, kind, { worker: { keepaliveMs: 30 } });
+    const open = client.sendAndStream('u', '[[text="slow" ttft=400]]');
+    const seen = await Array.fromAsync(open);
+    const kept = seen.filter(({ data }) => data === '{"type":"keepalive"}');
+    t.true(kept.length > 0);
+    t.true(kept.every(({ id }) => id === undefined || id === ''));
+    const messageId = String(theEnd(seen)['message_id']);
+    t.deepEqual((await client.all('u', messageId)).filter(({ data }) => data.includes('keepalive')), []);
+  });
+}

@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { pino } from 'pino';
+import { startBroker } from '../../src/broker.ts';
+import { readConfig } from '../../src/config.ts';
+import { startSimulatedWorker, type SimulatedWorker } from '../../src/simulated-worker/server.ts';
+import { Client } from './client.ts';
+import { startRedis } from './redis.ts';
+
+export type StoreKind = 'embedded' | 'redis';
+export const STORES: readonly StoreKind[] = ['embedded', 'redis'];
+
+type Env = Record<string, string>;
+
+/** A fresh store of its own for one test: the settings that point a broker at it. Gone when the test is. */
+export async function aStore(t: ExecutionContext, kind: StoreKind): Promise<Env> {
+  if (kind === 'redis') {
+    const redis = await startRedis();
+    t.teardown(() => redis.stop());
+    return { REDIS_URL: redis.url };
+  }
+  return { STORE: 'embedded', DATA_DIR: aDirectory(t) };
+}
+
+export function aDirectory(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'broker-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export async function aWorker(
+  t: ExecutionContext,
+  options: Parameters<typeof startSimulatedWorker>[0] = {},
+): Promise<SimulatedWorker> {
+  const worker = await startSimulatedWorker(options);
+  t.teardown(() => worker.close());
+  return worker;
+}
+
+/** A broker in this process, on a free port. Teardown stops it, and fails if it cannot be. */
+export async function aBroker(t: ExecutionContext, env: Env) {
+  const config = readConfig({ HOST: '127.0.0.1', PORT: '0', SHUTDOWN_SECONDS: '0', ...env });
+  const broker = await startBroker(config, pino({ level: 'silent' }));
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= broker.stop();
+    return stopped;
+  };
+  t.teardown(stop);
+  return { url: broker.url, stop, client: new Client(broker.url) };
+}
+
+/** Worker, store and broker, wired together. */
+export async function aSystem(
+  t: ExecutionContext,
+  kind: StoreKind,
+  more: { env?: Env; worker?: Parameters<typeof startSimulatedWorker>[0] } = {},
+) {
+  const worker = await aWorker(t, more.worker);
+  const store = await aStore(t, kind);
+  const env = { ...store, WORKER_BASE_URL: worker.url, ...more.env };
+  const broker = await aBroker(t, env);
+  return { worker, env, ...broker };
+}

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { Client } from './client.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+export type BrokerProcess = {
+  readonly client: Client;
+  readonly child: ChildProcess;
+  /** Sends a signal and waits for the end; answers the exit code, or the signal that ended it. */
+  readonly end: (signal: NodeJS.Signals) => Promise<number | string | null>;
+};
+
+type Ended = { readonly code: number | null; readonly output: string };
+
+function run(env: Record<string, string>): ChildProcess {
+  return spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** Starts the broker as its users do and waits for its address in the log. */
+export async function aBrokerProcess(t: ExecutionContext, env: Record<string, string>): Promise<BrokerProcess> {
+  const child = run(env);
+  t.teardown(() => void child.kill('SIGKILL'));
+  const url = await new Promise<string>((resolve, reject) => {
+    let output = '';
+    const read = (chunk: Buffer) => {
+      output += chunk;
+      const address = /"url":"([^"]+)"/.exec(output)?.[1];
+      if (address) resolve(address);
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+    child.once('exit', (code) => reject(new Error(`the broker ended with ${code}: ${output}`)));
+  });
+  const end = async (signal: NodeJS.Signals) => {
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code, by] = await exited;
+    return code ?? by;
+  };
+  return { client: new Client(url), child, end };
+}
+
+/** Runs a broker that is expected to end by itself. */
+export async function endedBroker(t: ExecutionContext, env: Record<string, string>): Promise<Ended> {
+  const child = run(env);
+  t.teardown(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
