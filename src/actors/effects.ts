@@ -133,10 +133,11 @@ export class Effects {
   async settle(claim: Claim, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
     const turn = Turn.of(claim);
     const goOn = proceed && this.#slots.waiting === 0;
+    // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
+    this.#leases.drop(turn);
     const settled = await this.#track(
       this.#persist(() => this.#store.settle(turn, turn.last, turn.pending, outcome, goOn), signal),
     );
-    this.#leases.drop(turn);
     this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
     const next = settled.next && new Turn(settled.next);
     if (next && signal.aborted) await this.#track(this.#store.release(next));

@@ -47,6 +47,7 @@ export function createApp(services: Services): Koa {
   app.silent = true;
   app.use(requestId);
   app.use(problems(services.log));
+  app.use(wellFormedPath);
   app.use(health.routes()).use(health.allowedMethods());
   app.use(authenticate(services.apiKeys));
   app.use(api.routes()).use(api.allowedMethods());
@@ -61,9 +62,22 @@ const requestId: Middleware = async (ctx, next) => {
   await next();
 };
 
+/** The router would take a path that cannot be decoded as it is, and with it a user who does not exist. */
+const wellFormedPath: Middleware = async (ctx, next) => {
+  try {
+    decodeURIComponent(ctx.path);
+  } catch {
+    const detail = 'The path is not valid percent-encoding. Encode it as UTF-8.';
+    throw new Refusal(400, 'malformed_path', detail);
+  }
+  await next();
+};
+
 const jsonOnly: Middleware = async (ctx, next) => {
-  if (!ctx.is('application/json')) {
-    throw new Refusal(415, 'wrong_content_type', 'The body must be JSON, with Content-Type: application/json.');
+  const charset = ctx.request.charset.toLowerCase();
+  if (!ctx.is('application/json') || (charset && charset !== 'utf-8' && charset !== 'utf8')) {
+    const detail = 'The body must be JSON in UTF-8, with Content-Type: application/json.';
+    throw new Refusal(415, 'wrong_content_type', detail);
   }
   await next();
 };

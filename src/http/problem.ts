@@ -10,7 +10,7 @@ export function problems(log: Logger): Middleware {
       await next();
       if (ctx.respond !== false && ctx.body == null && ctx.status >= 400) answer(ctx, unrouted(ctx));
     } catch (error) {
-      const refusal = asRefusal(error, ctx);
+      const refusal = asRefusal(error);
       if (refusal.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
       if (ctx.headerSent) ctx.res.destroy();
       else answer(ctx, refusal);
@@ -33,7 +33,7 @@ function answer(ctx: Context, refusal: Refusal): void {
   ctx.type = 'application/problem+json';
 }
 
-function asRefusal(error: unknown, ctx: Context): Refusal {
+function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof StoreUnavailable) {
     return new Refusal(503, 'store_unavailable', 'The store does not answer. Nothing was accepted; send it again.', {
@@ -53,11 +53,8 @@ function asRefusal(error: unknown, ctx: Context): Refusal {
     );
   }
   if (type === 'request.aborted') return new Refusal(400, 'body_incomplete', 'The body ended early. Send it again.');
-  if (status === 400 && ctx.method === 'POST') {
+  if (status === 400) {
     return new Refusal(400, 'malformed_json', 'The body is not valid JSON. Send one JSON object.');
-  }
-  if (error instanceof URIError || status === 400) {
-    return new Refusal(400, 'malformed_path', 'The path is not valid percent-encoding. Encode it as UTF-8.');
   }
   return new Refusal(
     500,

@@ -32,7 +32,7 @@ for (const kind of STORES) {
     const worker = await aWorker(t);
     const env = { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url, SHUTDOWN_SECONDS: '20' };
     const stopping = await aBrokerProcess(t, env);
-    const running = await stopping.client.send('u', '[[text="one two three" ttft=700]]');
+    const running = await stopping.client.send('u', '[[text="one two three" ttft=3000]]');
     const stream = stopping.client.all('u', running);
     await stopping.client.streaming('u', running);
     const waiting = await stopping.client.send('u', 'later');

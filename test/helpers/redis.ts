@@ -1,0 +1,142 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const ANSWERS_WITHIN_MS = 10_000;
+const NOT_INSTALLED = 'redis-server is missing; install it with: apt-get update && apt-get install -y redis-server';
+
+export type RedisOptions = {
+  /** Keeps what is written, so that it survives `kill` and `restart`. */
+  readonly appendonly?: boolean;
+  /** A Redis Cluster of this one node, which then has all slots. */
+  readonly cluster?: boolean;
+  readonly args?: readonly string[];
+};
+
+export type RedisServer = {
+  readonly url: string;
+  readonly port: number;
+  /** Ends the server at once, as a crash would. */
+  kill(): Promise<void>;
+  /** Stops it in its tracks until `resume`: connections stay open and nothing answers. */
+  freeze(): void;
+  resume(): void;
+  /** Starts it again on the same port, with what it had written if it was to keep that. */
+  restart(): Promise<void>;
+  /** Ends it and removes what it wrote. */
+  stop(): Promise<void>;
+};
+
+/** Servers still up when the tests end early. */
+const orphans = new Set<() => void>();
+process.once('exit', () => {
+  for (const end of orphans) end();
+});
+
+/** Starts a redis-server of the test's own on a free port. */
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  if (!(await installed())) throw new Error(NOT_INSTALLED);
+  const directory = await mkdtemp(join(tmpdir(), 'broker-redis-'));
+  const port = await freePort(options.cluster === true);
+  let server = await run(port, directory, options);
+
+  const kill = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill('SIGKILL');
+    await exited;
+  };
+  const orphaned = () => server.kill('SIGKILL');
+  orphans.add(orphaned);
+
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    kill,
+    freeze: () => void server.kill('SIGSTOP'),
+    resume: () => void server.kill('SIGCONT'),
+    restart: async () => {
+      await kill();
+      server = await run(port, directory, options);
+    },
+    stop: async () => {
+      await kill();
+      orphans.delete(orphaned);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function installed(): Promise<boolean> {
+  try {
+    await promisify(execFile)('redis-server', ['--version']);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function run(port: number, directory: string, options: RedisOptions): Promise<ChildProcess> {
+  const kept = options.appendonly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
+  const cluster = options.cluster ? ['--cluster-enabled', 'yes'] : [];
+  const server = spawn(
+    'redis-server',
+    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...kept, ...cluster, ...(options.args ?? [])],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let said = '';
+  for (const output of [server.stdout, server.stderr]) {
+    output.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-2000);
+    });
+  }
+  const deadline = Date.now() + ANSWERS_WITHIN_MS;
+  while (!(await say(port, 'PING')).startsWith('+PONG')) {
+    if (server.exitCode !== null || Date.now() > deadline) {
+      server.kill('SIGKILL');
+      throw new Error(`redis-server did not start on port ${port}: ${said}`);
+    }
+    await delay(10);
+  }
+  if (options.cluster) {
+    await say(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
+    while (!(await say(port, 'CLUSTER INFO')).includes('cluster_state:ok')) {
+      if (Date.now() > deadline) throw new Error(`The cluster on port ${port} did not form: ${said}`);
+      await delay(10);
+    }
+  }
+  return server;
+}
+
+/** Sends one command and answers the first of what comes back; empty when there is nobody. */
+function say(port: number, command: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
+    socket.setEncoding('utf8');
+    socket.once('data', (answer: string) => {
+      resolve(answer);
+      socket.destroy();
+    });
+    socket.once('error', () => resolve(''));
+    socket.once('close', () => resolve(''));
+  });
+}
+
+/** A port that was free a moment ago. A cluster node also needs the one 10,000 above. */
+async function freePort(cluster: boolean): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    if (typeof address !== 'object' || !address) throw new Error('There is no free port.');
+    if (!cluster || address.port < 55_000) return address.port;
+  }
+}
