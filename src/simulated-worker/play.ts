@@ -3,7 +3,7 @@ import type { Call, CallLog } from './calls.ts';
 import type { Plan } from './reply.ts';
 import { cutEvery, cutRandomly, frame, join, type Random } from './wire.ts';
 
-/** Pauses that one `clear` ends all at once. */
+/** Pauses that can be ended all at once. */
 export class Pauses {
   readonly #pending = new Map<NodeJS.Timeout, (alive: boolean) => void>();
 
@@ -18,10 +18,19 @@ export class Pauses {
     });
   }
 
+  /** Ends the pauses that are on: what waited goes on at once. */
+  skip(): void {
+    this.#end(true);
+  }
+
   clear(): void {
+    this.#end(false);
+  }
+
+  #end(alive: boolean): void {
     for (const [timer, resolve] of this.#pending) {
       clearTimeout(timer);
-      resolve(false);
+      resolve(alive);
     }
     this.#pending.clear();
   }

@@ -104,6 +104,11 @@ export class SimulatedWorker implements AsyncDisposable {
     return this.#log.until(probe);
   }
 
+  /** Lets every call that pauses right now (`ttft`, `chunk`) go on at once. */
+  hurry(): void {
+    this.#pauses.skip();
+  }
+
   /** Forgets the calls so far, for benches that make very many. */
   forget(): void {
     this.#log.forget();

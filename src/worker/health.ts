@@ -1,32 +1,39 @@
 import type { Worker } from './worker.ts';
 
-const EVERY_MS = 5000;
+const WELL_EVERY_MS = 5000;
+const ILL_EVERY_MS = 1000;
 
-/** Knows whether the worker answers, asking it now and then. */
+/** Knows whether the worker answers: asks it now and then, more often while it does not. */
 export class WorkerHealth {
   readonly #worker: Worker;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   #latest: Promise<boolean>;
 
   constructor(worker: Worker) {
     this.#worker = worker;
     this.#latest = worker.healthy();
-    this.#timer = setInterval(() => this.#probe(), EVERY_MS);
+    void this.#latest.then((well) => this.#probeIn(well));
   }
 
-  /** What the newest finished probe found. */
+  /** What the newest finished probe found; waits for the first one. */
   connected(): Promise<boolean> {
     return this.#latest;
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#closed = true;
+    clearTimeout(this.#timer);
   }
 
-  #probe(): void {
-    const probe = this.#worker.healthy();
-    void probe.then(() => {
-      this.#latest = probe;
-    });
+  #probeIn(well: boolean): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.#probe(), well ? WELL_EVERY_MS : ILL_EVERY_MS);
+  }
+
+  async #probe(): Promise<void> {
+    const well = await this.#worker.healthy();
+    this.#latest = Promise.resolve(well);
+    this.#probeIn(well);
   }
 }

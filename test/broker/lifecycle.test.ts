@@ -30,9 +30,9 @@ for (const kind of STORES) {
 
   test(`${kind}: SIGTERM lets the open call finish, takes no more, and leaves the rest for the next start`, async (t) => {
     const worker = await aWorker(t);
-    const env = { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url, SHUTDOWN_SECONDS: '20' };
+    const env = { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url, SHUTDOWN_SECONDS: '60' };
     const stopping = await aBrokerProcess(t, env);
-    const running = await stopping.client.send('u', '[[text="one two three" ttft=3000]]');
+    const running = await stopping.client.send('u', '[[text="one two three" ttft=60000]]');
     const stream = stopping.client.all('u', running);
     await stopping.client.streaming('u', running);
     const waiting = await stopping.client.send('u', 'later');
@@ -43,6 +43,7 @@ for (const kind of STORES) {
     t.like(ready, { status: 503, body: { status: 'draining' } });
     t.is((await stopping.client.get('/health/live')).status, 200);
     t.like(await stopping.client.post({}), { status: 503, body: { code: 'draining' } });
+    worker.hurry();
     t.like(theEnd(await stream), { event: 'done', status: 'completed' });
     t.is(await code, 0);
     t.is(worker.calls.length, 1);

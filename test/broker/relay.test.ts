@@ -20,6 +20,16 @@ for (const kind of STORES) {
     });
   }
 
+  for (const data of ['', '""', '{"type":"progress","text":""}', ' {"type":"progress"} ', '{"type":"new kind"}']) {
+    test(`${kind}: relays byte for byte: an event that is ${JSON.stringify(data)}`, async (t) => {
+      const { client, worker } = await aSystem(t, kind);
+      worker.respond = () => ({ raw: data });
+      const events = await client.all('u', await client.send('u', 'hello'));
+      t.deepEqual(workerData(events), worker.calls[0]?.sentData);
+      t.true(workerData(events).includes(data));
+    });
+  }
+
   test(`${kind}: relays events of 1 MB, and a worker that ends its lines with CRLF`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
     worker.respond = () => ({ events: 3, size: 1_000_000, crlf: true });
