@@ -36,9 +36,10 @@ function answer(ctx: Context, refusal: Refusal): void {
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof StoreUnavailable) {
-    return new Refusal(503, 'store_unavailable', 'The store does not answer. Nothing was accepted; send it again.', {
-      retryAfterSeconds: 2,
-    });
+    // It may have done what was asked without being able to say so.
+    const detail =
+      'The store does not answer. Try again; a message with the same client_message_id is accepted only once.';
+    return new Refusal(503, 'store_unavailable', detail, { retryAfterSeconds: 2 });
   }
   const status = error instanceof Error && 'status' in error ? error.status : undefined;
   const type = error instanceof Error && 'type' in error ? error.type : undefined;
