@@ -2,6 +2,7 @@
  * The words machines and actors share: what is claimed, how a message ends, who tells whom what.
  * Types only, so that behaviour stays free of I/O.
  */
+import type { ErrorActorEvent } from 'xstate';
 
 /** The right to work on one queue's head message, proven on every write by its fencing token. */
 export type Claim = {
@@ -46,6 +47,8 @@ export type UserEvent =
 
 /** What the supervisor is told. */
 export type SupervisorEvent =
+  /** A user's actor broke: told by XState itself, with the actor's id, which is its queue. */
+  | ErrorActorEvent
   | { readonly type: 'queue.work'; readonly queue: string }
   | { readonly type: 'user.idle'; readonly queue: string }
   | { readonly type: 'users.gone' }

@@ -14,6 +14,8 @@ export const supervisorMachine = setup({
     wake: (_, _params: { queue: string }) => {},
     /** Stops and forgets the queue's actor, unless it has found work since; says `users.gone` after the last. */
     retire: (_, _params: { queue: string }) => {},
+    /** Forgets the queue's broken actor and what it held; the sweeper brings the queue back. */
+    forget: (_, _params: { queue: string; error: unknown }) => {},
     dropClaim: (_, _params: { queue: string; token: number }) => {},
     /** Tells every user to drain; says `users.gone` if there is none. */
     drainUsers: () => {},
@@ -24,6 +26,10 @@ export const supervisorMachine = setup({
   initial: 'running',
   on: {
     'claim.lost': { actions: { type: 'dropClaim', params: ({ event }) => event } },
+    // Left unhandled, one user's error would stop the supervisor, and with it everybody (G7).
+    'xstate.error.actor.*': {
+      actions: { type: 'forget', params: ({ event }) => ({ queue: event.actorId, error: event.error }) },
+    },
   },
   states: {
     running: {

@@ -34,6 +34,21 @@ function ended({ outcome }: Context): Outcome {
   return outcome;
 }
 
+// Guards. Their names are what the charts show.
+type Of<Output> = { readonly event: { readonly output: Output } };
+type In = { readonly context: Context };
+
+const draining = ({ context }: In) => context.draining;
+const notDraining = ({ context }: In) => !context.draining;
+const hinted = ({ context }: In) => context.hinted && !context.draining;
+const ownClaim = ({ context, event }: In & { event: { token: number } }) => event.token === context.claim?.token;
+const claimedOne = ({ event }: Of<Claim | undefined>) => event.output !== undefined;
+const callOpen = ({ event }: Of<Opening<Call>>) => event.output.type === 'opened';
+const callEnded = ({ event }: Of<Opening<Call>>) => event.output.type === 'ended';
+const nextClaimed = ({ event }: Of<Settled>) => event.output.next !== undefined;
+const nextClaimedButDraining = ({ context, event }: In & Of<Settled>) => context.draining && nextClaimed({ event });
+const moreWaiting = ({ context, event }: In & Of<Settled>) => !context.draining && event.output.waiting;
+
 /**
  * One user's queue at work: idle → dispatching → streaming → idle.
  *
@@ -65,11 +80,6 @@ export const userMachine = setup({
     freeSlot: () => {},
     reportFault: (_, _params: { error: unknown }) => {},
   },
-  guards: {
-    mayLookAgain: ({ context }) => context.hinted && !context.draining,
-    isDraining: ({ context }) => context.draining,
-    isMine: ({ context, event }) => event.type === 'claim.lost' && event.token === context.claim?.token,
-  },
 }).createMachine({
   id: 'user',
   context: ({ input }) => ({
@@ -83,12 +93,20 @@ export const userMachine = setup({
     draining: false,
   }),
   initial: 'idle',
+  // What a state does not act on is remembered.
+  on: {
+    work: { actions: assign({ hinted: true }) },
+    drain: { actions: assign({ draining: true }) },
+    abort: { actions: assign({ draining: true }) },
+  },
   states: {
     idle: {
       entry: [assign({ claim: undefined, call: undefined, outcome: undefined }), 'freeSlot', 'reportIdle'],
+      // However a queue was left, a hint that came meanwhile is worth one look. Claiming forgets the hint, so a
+      // store that is away costs one failed claim a hint and no loop; without a hint the sweeper brings it back.
+      always: { guard: hinted, target: 'dispatching' },
       on: {
-        work: { guard: ({ context }) => !context.draining, target: 'dispatching' },
-        drain: { actions: assign({ draining: true }) },
+        work: { guard: notDraining, target: 'dispatching' },
         retire: 'retired',
       },
     },
@@ -96,8 +114,8 @@ export const userMachine = setup({
     dispatching: {
       initial: 'claiming',
       on: {
-        work: { actions: assign({ hinted: true }) },
-        'claim.lost': { guard: 'isMine', target: 'idle' },
+        'claim.lost': { guard: ownClaim, target: 'idle' },
+        abort: { target: 'releasing', actions: assign({ draining: true }) },
       },
       states: {
         claiming: {
@@ -106,12 +124,7 @@ export const userMachine = setup({
             src: 'claim',
             input: ({ context }) => ({ queue: context.queue }),
             onDone: [
-              {
-                guard: ({ event }) => event.output !== undefined,
-                target: 'opening',
-                actions: assign({ claim: ({ event }) => event.output }),
-              },
-              { guard: 'mayLookAgain', target: 'claiming', reenter: true },
+              { guard: claimedOne, target: 'opening', actions: assign({ claim: ({ event }) => event.output }) },
               { target: '#user.idle' },
             ],
             // The queue stays in the store's index of due work, so the sweeper brings it back.
@@ -128,20 +141,20 @@ export const userMachine = setup({
             input: ({ context }) => ({ claim: claimed(context) }),
             onDone: [
               {
-                guard: ({ event }) => event.output.type === 'opened',
+                guard: callOpen,
                 target: '#user.streaming',
                 actions: assign(({ event }) => ({
                   call: event.output.type === 'opened' ? event.output.call : undefined,
                 })),
               },
               {
-                guard: ({ event }) => event.output.type === 'ended',
+                guard: callEnded,
                 target: '#user.streaming.settling',
                 actions: assign({
                   outcome: ({ event }) => (event.output.type === 'ended' ? event.output.outcome : undefined),
                 }),
               },
-              { guard: 'isDraining', target: '#user.releasing' },
+              { guard: draining, target: '#user.releasing' },
               {
                 target: 'backingOff',
                 actions: assign({
@@ -151,10 +164,6 @@ export const userMachine = setup({
               },
             ],
             onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
-          },
-          on: {
-            drain: { actions: assign({ draining: true }) },
-            abort: { target: '#user.releasing', actions: assign({ draining: true }) },
           },
         },
         backingOff: {
@@ -171,7 +180,6 @@ export const userMachine = setup({
           },
           on: {
             drain: { target: '#user.releasing', actions: assign({ draining: true }) },
-            abort: { target: '#user.releasing', actions: assign({ draining: true }) },
           },
         },
       },
@@ -180,9 +188,8 @@ export const userMachine = setup({
     streaming: {
       initial: 'relaying',
       on: {
-        work: { actions: assign({ hinted: true }) },
-        drain: { actions: assign({ draining: true }) },
-        'claim.lost': { guard: 'isMine', target: 'idle' },
+        'claim.lost': { guard: ownClaim, target: 'idle' },
+        abort: { target: 'releasing', actions: assign({ draining: true }) },
       },
       states: {
         relaying: {
@@ -192,7 +199,6 @@ export const userMachine = setup({
             onDone: { target: 'settling', actions: assign({ outcome: ({ event }) => event.output }) },
             onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
           },
-          on: { abort: { target: '#user.releasing', actions: assign({ draining: true }) } },
         },
         settling: {
           invoke: {
@@ -204,7 +210,12 @@ export const userMachine = setup({
             }),
             onDone: [
               {
-                guard: ({ event }) => event.output.next !== undefined,
+                guard: nextClaimedButDraining,
+                target: '#user.releasing',
+                actions: assign({ claim: ({ event }) => event.output.next }),
+              },
+              {
+                guard: nextClaimed,
                 target: '#user.dispatching.opening',
                 actions: assign({
                   claim: ({ event }) => event.output.next,
@@ -213,15 +224,11 @@ export const userMachine = setup({
                   hinted: false,
                 }),
               },
-              {
-                guard: ({ context, event }) => !context.draining && (event.output.waiting || context.hinted),
-                target: '#user.dispatching',
-              },
+              { guard: moreWaiting, target: '#user.dispatching' },
               { target: '#user.idle' },
             ],
             onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
           },
-          on: { abort: { target: '#user.releasing', actions: assign({ draining: true }) } },
         },
       },
     },
@@ -233,10 +240,6 @@ export const userMachine = setup({
         onDone: '#user.idle',
         // A claim that cannot be handed over runs out by its lease.
         onError: { target: '#user.idle', actions: { type: 'reportFault', params: ({ event }) => event } },
-      },
-      on: {
-        work: { actions: assign({ hinted: true }) },
-        drain: { actions: assign({ draining: true }) },
       },
     },
 

@@ -162,6 +162,18 @@ export class Effects {
     this.#log[known ? 'warn' : 'error']({ user_id: queue, err: error }, 'a queue was left for now');
   }
 
+  /** Gives back what a queue holds here after its actor broke. */
+  async abandon(queue: string, error: unknown): Promise<void> {
+    this.#log.error({ user_id: queue, err: error }, "a queue's actor broke");
+    try {
+      this.#slots.free(queue);
+      const claim = this.#leases.take(queue);
+      if (claim) await this.release(claim);
+    } catch (fault) {
+      this.reportFault(queue, fault);
+    }
+  }
+
   /** Resolves when no store call is under way. */
   async finished(): Promise<void> {
     await Promise.allSettled(this.#unfinished);

@@ -31,6 +31,13 @@ export class Leases {
     if (this.#held.get(claim.queue)?.claim.token === claim.token) this.#held.delete(claim.queue);
   }
 
+  /** The claim held for a queue, which is no longer kept alive. */
+  take(queue: string): Claim | undefined {
+    const claim = this.#held.get(queue)?.claim;
+    this.#held.delete(queue);
+    return claim;
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

@@ -4,6 +4,9 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import type { Effects } from './effects.ts';
 
+/** What users do to the world: the effects of their machine. */
+export type UserEffects = Omit<Effects, 'finished'>;
+
 export type UserState = 'idle' | 'dispatching' | 'streaming';
 
 /** The live users of this broker: the supervisor and the actors it keeps, one for each queue that has work here. */
@@ -11,10 +14,12 @@ export class Users {
   readonly #live = new Map<string, Actor<typeof userMachine>>();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
+  readonly #effects: UserEffects;
   /** Called when a user has gone, so that more work can be looked for. */
   readonly #onGone: () => void;
 
-  constructor(effects: Effects, onGone: () => void) {
+  constructor(effects: UserEffects, onGone: () => void) {
+    this.#effects = effects;
     this.#onGone = onGone;
     this.#machine = userMachine.provide({
       actors: {
@@ -38,6 +43,7 @@ export class Users {
         actions: {
           wake: (_, { queue }) => this.#wake(queue),
           retire: (_, { queue }) => this.#retire(queue),
+          forget: (_, { queue, error }) => this.#forget(queue, error),
           dropClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.lost', token }),
           drainUsers: () => this.#drain(),
           abortUsers: () => this.#tell({ type: 'abort' }),
@@ -70,7 +76,10 @@ export class Users {
     return snapshot.matches('streaming') ? 'streaming' : 'dispatching';
   }
 
-  /** Claims nothing more and resolves when the calls in hand are over; after `limitMs` they are broken off and handed over. */
+  /**
+   * Claims nothing more and resolves when the calls in hand are over; after `limitMs` they are broken off and handed
+   * over.
+   */
   async drain(limitMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#supervisor.subscribe({ complete: resolve });
@@ -96,6 +105,20 @@ export class Users {
     if (user?.getSnapshot().status !== 'done') return;
     this.#live.delete(queue);
     this.#onGone();
+    this.#sayWhenGone();
+  }
+
+  /**
+   * Lets go of a user whose actor broke. Its queue is still due in the store, so the next sweep wakes a new actor;
+   * not sooner, or an actor that breaks each time would be made anew without a pause.
+   */
+  #forget(queue: string, error: unknown): void {
+    const broken = this.#live.get(queue)?.getSnapshot();
+    if (broken?.status !== 'error') return;
+    this.#live.delete(queue);
+    // XState leaves the effects of a broken actor running; this is what it sends them when their state is left.
+    for (const effect of Object.values(broken.children)) effect?.send({ type: 'xstate.stop' });
+    void this.#effects.abandon(queue, error);
     this.#sayWhenGone();
   }
 

@@ -1,0 +1,110 @@
+/**
+ * Draws the machines as Mermaid charts into ARCHITECTURE.md, between `<!-- chart:NAME -->` and `<!-- /chart -->`.
+ * `node scripts/charts.ts` writes them; with `--check` it only says which are out of date, and fails if one is.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { supervisorMachine } from '../machines/supervisor.ts';
+import { userMachine } from '../machines/user.ts';
+
+const DOCUMENT = new URL('../ARCHITECTURE.md', import.meta.url);
+const MACHINES: Readonly<Record<string, AnyStateMachine>> = { user: userMachine, supervisor: supervisorMachine };
+
+/** The document with its charts as the machines are now. Throws when it has no place for one of them. */
+export function withCharts(document: string): string {
+  return Object.entries(MACHINES).reduce((text, [name, machine]) => {
+    const place = placeOf(name);
+    if (!place.test(text)) throw new Error(`ARCHITECTURE.md has no place for the chart "${name}"`);
+    return text.replace(place, (_, before: string, after: string) => `${before}\n${chart(machine)}\n${after}`);
+  }, document);
+}
+
+/** The names of the charts that are not as the machines are now. */
+export function outdated(document: string): readonly string[] {
+  const current = withCharts(document);
+  return Object.keys(MACHINES).filter((name) => placeOf(name).exec(document)?.[0] !== placeOf(name).exec(current)?.[0]);
+}
+
+/** A machine as a state diagram, and what it takes in without leaving its state below. */
+export function chart(machine: AnyStateMachine): string {
+  const { root } = machine;
+  const moves = nodesOf(root).flatMap(transitionsOf);
+  const edges = Map.groupBy(
+    moves.flatMap((move) => (move.target ?? []).map((target) => ({ move, target }))),
+    ({ move, target }) => `${nameOf(move.source)} --> ${nameOf(target)}`,
+  );
+  // All edges stand outside: one written inside a composite state would pull its target in.
+  const lines = [
+    'stateDiagram-v2',
+    ...inside(root),
+    ...[...edges].map(([edge, same]) => `${edge} : ${same.map(({ move }) => labelOf(move)).join('<br/>')}`),
+    ...nodesOf(root).filter(({ type }) => type === 'final').map((node) => `${nameOf(node)} --> [*]`),
+  ];
+  const kept = Map.groupBy(moves.filter(({ target }) => !target), ({ source }) => source);
+  const notes = [...kept].map(([source, same]) => {
+    const where = source === root ? 'any state' : nameOf(source);
+    const events = same.map((move) => `\`${labelOf(move)}\``).join(', ');
+    return `Taken in without leaving ${where}, unless the chart says otherwise: ${events}.`;
+  });
+  return [`\`\`\`mermaid\n${lines.join('\n    ')}\n\`\`\``, ...notes].join('\n\n');
+}
+
+/** All states of a machine, the root first. */
+export function nodesOf(node: AnyStateNode): readonly AnyStateNode[] {
+  return [node, ...childrenOf(node).flatMap(nodesOf)];
+}
+
+/** Every way out of a state that its definition names, each guarded candidate by itself. */
+export function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinition[] {
+  return [...(node.always ?? []), ...[...node.transitions.values()].flat()];
+}
+
+/** What makes a transition happen: its event, or what came of an effect, and its guard. */
+export function labelOf({ source, eventType, guard }: AnyTransitionDefinition): string {
+  const effect = source.invoke.find(({ id }) => eventType.endsWith(`.actor.${id}`));
+  const result = eventType.startsWith('xstate.done.') ? 'done' : 'failed';
+  // A colon would end the label, and an asterisk is markup in Markdown.
+  const event = effect ? `${effect.src} ${result}` : eventType.replace('xstate.error.actor.*', 'actor broke');
+  const condition = guard ? guardName(guard) : (source.transitions.get(eventType)?.length ?? 0) > 1 ? 'else' : '';
+  return [event, condition && `[${condition}]`].filter(Boolean).join(' ') || 'always';
+}
+
+function guardName(guard: unknown): string {
+  if (typeof guard === 'function') return guard.name;
+  return typeof guard === 'object' && guard && 'type' in guard ? String(guard.type) : String(guard);
+}
+
+function inside(node: AnyStateNode): readonly string[] {
+  const [initial] = node.initial.target;
+  return [
+    ...(initial ? [`[*] --> ${nameOf(initial)}`] : []),
+    ...childrenOf(node).flatMap((child) =>
+      childrenOf(child).length
+        ? [`state ${nameOf(child)} {`, ...inside(child).map((line) => `    ${line}`), '}']
+        : [nameOf(child)],
+    ),
+  ];
+}
+
+function childrenOf(node: AnyStateNode): readonly AnyStateNode[] {
+  return Object.values(node.states);
+}
+
+function nameOf(node: AnyStateNode): string {
+  return node.key;
+}
+
+function placeOf(name: string): RegExp {
+  return new RegExp(`(<!-- chart:${name} -->)[^]*?(<!-- /chart -->)`);
+}
+
+if (import.meta.main) {
+  const document = readFileSync(DOCUMENT, 'utf8');
+  const names = outdated(document);
+  if (!process.argv.includes('--check')) writeFileSync(DOCUMENT, withCharts(document));
+  else if (names.length) {
+    const what = `ARCHITECTURE.md shows these machines as they were: ${names.join(', ')}`;
+    process.stderr.write(`${what}. Run node scripts/charts.ts\n`);
+    process.exitCode = 1;
+  }
+}

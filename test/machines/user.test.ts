@@ -1,0 +1,217 @@
+import test from 'ava';
+import type { AnyMachineSnapshot, EventObject } from 'xstate';
+import type { Claim, Opening, Outcome, Settled, UserEvent } from '../../machines/events.ts';
+import { type Call, userMachine } from '../../machines/user.ts';
+import { begin, done, failed, neverReached, neverTaken, place, reach, running, tell } from './paths.ts';
+
+const CLAIM: Claim = { queue: 'u', messageId: 'm1', token: 1, attempt: 1 };
+const RETRY: Claim = { ...CLAIM, attempt: 2 };
+const NEXT: Claim = { queue: 'u', messageId: 'm2', token: 2, attempt: 1 };
+const COMPLETED: Outcome = { status: 'completed' };
+const FAILED: Outcome = { status: 'failed', code: 'worker_rejected', error: 'No.' };
+
+const WORK: UserEvent = { type: 'work' };
+const RETIRE: UserEvent = { type: 'retire' };
+const DRAIN: UserEvent = { type: 'drain' };
+const ABORT: UserEvent = { type: 'abort' };
+const lost = (token: number): UserEvent => ({ type: 'claim.lost', token });
+
+const claimed = (claim: Claim | undefined) => done(userMachine, 'claim', claim);
+const opening = (result: Opening<Call>) => done(userMachine, 'open', result);
+const opened = opening({ type: 'opened', call: { attempt: 1 } });
+const refused = opening({ type: 'refused', delayMs: 250, reason: 'the worker answered 503' });
+const backedOff = done(userMachine, 'backOff', RETRY);
+const relayed = done(userMachine, 'relay', COMPLETED);
+const settled = (result: Settled) => done(userMachine, 'settle', result);
+const released = done(userMachine, 'release');
+const fault = (effect: string) => failed(userMachine, effect);
+
+/** Everything that can come of each effect. */
+const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
+  claim: [claimed(CLAIM), claimed(undefined)],
+  open: [opened, refused, opening({ type: 'ended', outcome: FAILED })],
+  backOff: [backedOff],
+  relay: [relayed, done(userMachine, 'relay', FAILED)],
+  settle: [
+    settled({ next: NEXT, waiting: true }),
+    settled({ next: undefined, waiting: true }),
+    settled({ next: undefined, waiting: false }),
+  ],
+  release: [released],
+};
+
+/** What a user can be told in a state: by the supervisor anything, and what its running effects come to. */
+function possible(state: AnyMachineSnapshot): readonly EventObject[] {
+  if (state.status !== 'active') return [];
+  const ends = running(state).flatMap((effect) => [...(RESULTS[effect] ?? []), fault(effect)]);
+  return [WORK, RETIRE, DRAIN, ABORT, lost(CLAIM.token), lost(NEXT.token), ...ends];
+}
+
+const IDLE = begin(userMachine, { queue: 'u' });
+const REACHED = reach(userMachine, { queue: 'u' }, possible);
+
+/** A user that was told these events from the beginning. */
+const after = (...events: readonly EventObject[]) => tell(userMachine, IDLE, ...events);
+
+const CLAIMING = [WORK];
+const OPENING = [...CLAIMING, claimed(CLAIM)];
+const RELAYING = [...OPENING, opened];
+const SETTLING = [...RELAYING, relayed];
+const BACKING_OFF = [...OPENING, refused];
+const RELEASING = [...RELAYING, fault('relay')];
+
+test('every state can be reached, and every transition is taken', (t) => {
+  t.deepEqual(neverReached(userMachine, REACHED), []);
+  t.deepEqual(neverTaken(userMachine, REACHED, possible), []);
+});
+
+test('nothing that can happen breaks the machine', (t) => {
+  const broken = REACHED.filter(({ state }) => state.status !== 'active' && place(state) !== 'retired');
+  t.deepEqual(broken.map(({ path }) => path), []);
+});
+
+test('the usual way: idle, dispatching, streaming, idle', (t) => {
+  t.is(place(IDLE), 'idle');
+  t.is(place(after(...CLAIMING).state), 'dispatching.claiming');
+  t.is(place(after(...OPENING).state), 'dispatching.opening');
+  t.is(place(after(...RELAYING).state), 'streaming.relaying');
+  t.is(place(after(...SETTLING).state), 'streaming.settling');
+  const { state, actions } = after(...SETTLING, settled({ next: undefined, waiting: false }));
+  t.is(place(state), 'idle');
+  t.deepEqual(actions.slice(-2), ['freeSlot', 'reportIdle']);
+});
+
+test('a next claim that came with the settling is worked on at once, in the same slot', (t) => {
+  const { state, actions } = tell(userMachine, after(...SETTLING).state, settled({ next: NEXT, waiting: true }));
+  t.is(place(state), 'dispatching.opening');
+  t.like(state.context, { claim: NEXT, call: undefined, outcome: undefined });
+  t.deepEqual(actions, []);
+});
+
+test('a hint while busy, in whatever state, leads to another look at the queue', (t) => {
+  const last: Readonly<Record<string, EventObject>> = {
+    'dispatching.claiming': claimed(undefined),
+    'dispatching.opening': fault('open'),
+    'dispatching.backingOff': fault('backOff'),
+    'streaming.relaying': fault('relay'),
+    'streaming.settling': settled({ next: undefined, waiting: false }),
+    releasing: released,
+  };
+  const busy = new Set(REACHED.filter(({ state }) => running(state).length).map(({ state }) => place(state)));
+  t.deepEqual(Object.keys(last).sort(), [...busy].sort());
+  for (const events of [CLAIMING, OPENING, BACKING_OFF, RELAYING, SETTLING, RELEASING]) {
+    const hinted = after(...events, WORK).state;
+    let { state } = tell(userMachine, hinted, last[place(hinted)] ?? WORK);
+    if (place(state) === 'releasing') ({ state } = tell(userMachine, state, released));
+    t.is(place(state), 'dispatching.claiming', place(hinted));
+    t.false(state.context.hinted, 'one hint is one look: a store that is away is not asked in a loop');
+    t.is(place(tell(userMachine, state, fault('claim')).state), 'idle', place(hinted));
+  }
+});
+
+test('a user never rests with a hint unanswered, unless it is draining', (t) => {
+  const idle = REACHED.filter(({ state }) => place(state) === 'idle');
+  const resting = idle.filter(({ state }) => state.context.hinted && !state.context.draining);
+  t.deepEqual(resting.map(({ path }) => path), []);
+});
+
+test('drained in whatever state, a user claims no more and comes to rest when its call is over', (t) => {
+  const ends = [WORK, opened, relayed, settled({ next: undefined, waiting: true }), released];
+  for (const { state, path } of REACHED.filter((reached) => reached.state.status === 'active')) {
+    let { state: now } = tell(userMachine, state, DRAIN);
+    const seen = [place(now)];
+    for (const event of ends) {
+      ({ state: now } = tell(userMachine, now, event));
+      seen.push(place(now));
+    }
+    t.is(place(now), 'idle', `${path}: ${seen.join(' → ')}`);
+    t.false(seen.includes('dispatching.claiming'), path);
+  }
+});
+
+test('a claim that was taken while the drain began is handed over, not begun', (t) => {
+  const { state } = after(...SETTLING, DRAIN, settled({ next: NEXT, waiting: true }));
+  t.is(place(state), 'releasing');
+  t.is(state.context.claim, NEXT);
+});
+
+test('aborted in whatever state, a user hands a claim over and comes to rest', (t) => {
+  for (const { state, path } of REACHED.filter((reached) => reached.state.status === 'active')) {
+    const { state: now } = tell(userMachine, state, ABORT);
+    t.true(now.context.draining, path);
+    if (state.context.claim) {
+      t.is(place(now), 'releasing', path);
+      t.is(now.context.claim, state.context.claim, path);
+      for (const end of [released, fault('release')]) t.is(place(tell(userMachine, now, WORK, end).state), 'idle', path);
+    } else {
+      t.is(place(now), 'idle', path);
+    }
+  }
+});
+
+test('when its own claim is lost, a user drops the work without another write', (t) => {
+  for (const { state, path } of REACHED) {
+    const { claim } = state.context;
+    if (!claim || place(state) === 'releasing') continue;
+    const { state: now } = tell(userMachine, state, lost(claim.token));
+    t.is(now.context.claim, undefined, path);
+    t.true(['idle', 'dispatching.claiming'].includes(place(now)), path);
+    t.is(place(now) === 'idle', !state.context.hinted || state.context.draining, path);
+  }
+});
+
+test('that another claim was lost changes nothing', (t) => {
+  for (const { state, path } of REACHED) {
+    const { state: now, actions } = tell(userMachine, state, lost(99));
+    t.deepEqual([now.value, now.context], [state.value, state.context], path);
+    t.deepEqual(actions, [], path);
+  }
+});
+
+test('a refused call gives its slot up, waits, and is made again as the next attempt', (t) => {
+  const { state, actions } = after(...BACKING_OFF);
+  t.is(place(state), 'dispatching.backingOff');
+  t.is(actions.at(-1), 'freeSlot');
+  t.like(state.context, { claim: CLAIM, delayMs: 250, reason: 'the worker answered 503' });
+  const again = tell(userMachine, state, backedOff).state;
+  t.is(place(again), 'dispatching.opening');
+  t.is(again.context.claim, RETRY);
+});
+
+test('a call refused while draining is handed over instead of waited for', (t) => {
+  t.is(place(after(...OPENING, DRAIN, refused).state), 'releasing');
+});
+
+test('a message that ends before its stream began is settled', (t) => {
+  const { state } = after(...OPENING, opening({ type: 'ended', outcome: FAILED }));
+  t.is(place(state), 'streaming.settling');
+  t.is(state.context.outcome, FAILED);
+});
+
+test('a fault in any effect is reported, and a claim is handed over', (t) => {
+  for (const events of [CLAIMING, OPENING, BACKING_OFF, RELAYING, SETTLING, RELEASING]) {
+    const { state } = after(...events);
+    const [effect = ''] = running(state);
+    const { state: now, actions } = tell(userMachine, state, fault(effect));
+    t.is(place(now), effect === 'claim' || effect === 'release' ? 'idle' : 'releasing', effect);
+    t.true(actions.includes('reportFault'), effect);
+  }
+});
+
+test('a slot is free whenever no call is made', (t) => {
+  const free = new Set(['idle', 'dispatching.claiming', 'dispatching.backingOff']);
+  for (const { state, path } of REACHED) {
+    for (const event of possible(state)) {
+      const { state: now, actions } = tell(userMachine, state, event);
+      const entered = place(now) !== place(state) && free.has(place(now));
+      if (entered) t.true(actions.includes('freeSlot'), `${path} → ${event.type}`);
+    }
+  }
+});
+
+test('only an idle user retires', (t) => {
+  for (const { state, path } of REACHED) {
+    const { state: now } = tell(userMachine, state, RETIRE);
+    t.is(place(now), place(state) === 'idle' ? 'retired' : place(state), path);
+  }
+});
