@@ -1,0 +1,53 @@
+import type { Outcome } from '../../machines/events.ts';
+import { Turn } from '../../src/actors/turn.ts';
+import type { UserEffects } from '../../src/actors/users.ts';
+
+export const COMPLETED: Outcome = { status: 'completed' };
+
+export function aTurn(queue: string, token = 1): Turn {
+  return new Turn({ queue, messageId: `${queue}-${token}`, token, attempt: 1, payload: '{}', last: 1, queuedAt: 0 });
+}
+
+/** Never comes to an end by itself; rejects when its state is left. */
+export function untilLeft(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+}
+
+/** Effects of users whose queues are empty, but for what a test gives. */
+export function effects(given: Partial<UserEffects> = {}): UserEffects {
+  return {
+    claim: async () => undefined,
+    open: async (claim) => ({ type: 'opened', call: { attempt: claim.attempt } }),
+    backOff: (_claim, _delayMs, _reason, signal) => untilLeft(signal),
+    relay: async () => COMPLETED,
+    settle: async () => ({ next: undefined, waiting: false }),
+    release: async () => {},
+    freeSlot: () => {},
+    reportFault: () => {},
+    abandon: async () => {},
+    ...given,
+  };
+}
+
+/** A count that can be waited for. */
+export class Count {
+  #value = 0;
+  readonly #waiting = new Set<{ readonly value: number; readonly resolve: () => void }>();
+
+  get value(): number {
+    return this.#value;
+  }
+
+  add(): number {
+    this.#value += 1;
+    for (const { value, resolve } of this.#waiting) if (this.#value >= value) resolve();
+    return this.#value;
+  }
+
+  reaches(value: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add({ value, resolve });
+    if (this.#value >= value) resolve();
+    return promise;
+  }
+}
