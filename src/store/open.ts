@@ -33,7 +33,9 @@ export async function openStore(choice: StoreChoice, log: Logger, settings: Stor
     return embedded();
   }
   redis.warnings().then(
-    (warnings) => warnings.forEach((warning) => log.warn(warning)),
+    (warnings) => {
+      for (const warning of warnings) log.warn(warning);
+    },
     (error: unknown) => log.warn({ err: error }, 'Redis is away; the broker starts all the same and waits for it'),
   );
   return redis;

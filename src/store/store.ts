@@ -29,7 +29,13 @@ export interface Store {
    * Ends a claimed message: its last events, its terminal event, its retention. Throws ClaimLost.
    * With `proceed`, the next message of the queue is claimed in the same step.
    */
-  settle(claim: Claim, last: number, events: readonly LogEvent[], outcome: Outcome, proceed: boolean): Promise<SettledMessage>;
+  settle(
+    claim: Claim,
+    last: number,
+    events: readonly LogEvent[],
+    outcome: Outcome,
+    proceed: boolean,
+  ): Promise<SettledMessage>;
 
   /** Gives up a claim unfinished: the message is due again at once. A claim already lost is no fault. */
   release(claim: Claim): Promise<void>;
@@ -92,7 +98,11 @@ export type ClaimedMessage = Claim & {
   readonly queuedAt: number;
 };
 
-export type SettledMessage = { readonly next: ClaimedMessage | undefined; readonly waiting: boolean; readonly last: number };
+export type SettledMessage = {
+  readonly next: ClaimedMessage | undefined;
+  readonly waiting: boolean;
+  readonly last: number;
+};
 
 export type LogPage = {
   readonly status: MessageStatus;

@@ -1,19 +1,26 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
+import { type Place, settingsOf } from './contract/kit.ts';
 import { storeContract } from './contract.ts';
 
-storeContract(test, async () => {
+function aDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'broker-'));
-  const store = new EmbeddedStore(directory, {
-    brokerId: 'broker-1',
-    leaseMs: 10_000,
-    maxQueueLength: 50,
-    retentionMs: 3_600_000,
-    deduplicationMs: 86_400_000,
-  });
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  return store;
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+storeContract(test, async (t): Promise<Place> => {
+  const directory = aDirectory(t);
+  let present: EmbeddedStore | undefined;
+  t.teardown(() => present?.close());
+  return {
+    broker: async (settings) => {
+      await present?.close();
+      present = new EmbeddedStore(directory, settingsOf(settings));
+      return present;
+    },
+  };
 });

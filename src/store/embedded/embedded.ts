@@ -85,7 +85,8 @@ export class EmbeddedStore implements Store {
       if (known) return { type: 'queued', position: known.position };
       for (const key of message.deduplicationKeys) {
         const first = this.#get<{ message_id: string; status: MessageStatus | null }>(
-          'SELECT message_id, status FROM deduplication WHERE key = ? AND expires_at > ?',
+          'SELECT message_id, status FROM deduplication WHERE queue = ? AND key = ? AND expires_at > ?',
+          message.queue,
           key,
           now,
         );
@@ -105,7 +106,8 @@ export class EmbeddedStore implements Store {
       );
       for (const key of message.deduplicationKeys) {
         this.#run(
-          'INSERT OR REPLACE INTO deduplication (key, message_id, expires_at) VALUES (?, ?, ?)',
+          'INSERT OR REPLACE INTO deduplication (queue, key, message_id, expires_at) VALUES (?, ?, ?, ?)',
+          message.queue,
           key,
           message.id,
           now + this.#settings.deduplicationMs,
@@ -172,7 +174,7 @@ export class EmbeddedStore implements Store {
   async release(claim: Claim): Promise<void> {
     this.#transaction(() => {
       const { changes } = this.#run(
-        'UPDATE queues SET lease_until = 0 WHERE id = ? AND token = ?',
+        'UPDATE queues SET lease_until = 0, token = 0, previous = 0 WHERE id = ? AND token = ?',
         claim.queue,
         claim.token,
       );
@@ -183,79 +185,76 @@ export class EmbeddedStore implements Store {
   async renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
     return this.#transaction(() => {
       const until = Date.now() + this.#settings.leaseMs;
-      return claims.filter((claim) => {
-        const { changes } = this.#run(
-          'UPDATE queues SET lease_until = ? WHERE id = ? AND token = ?',
-          until,
-          claim.queue,
-          claim.token,
-        );
-        if (changes) this.#due(claim.queue, until);
-        return !changes;
-      });
+      return claims.filter((claim) => !this.#prolong(claim.queue, claim.token, until));
     });
   }
 
   async read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined> {
-    const message = this.#get<MessageRow>('SELECT * FROM messages WHERE id = ? AND queue = ?', messageId, queue);
-    if (!message) return undefined;
-    const first = after < 1 ? [queuedEvent(message.id, message.position)] : [];
-    const rest = this.#all<LogEvent>(
-      'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
-      message.seq,
-      Math.max(after, 1),
-      Math.max(0, limit - first.length),
-    );
-    return {
-      status: message.status,
-      position: message.status === 'queued' ? this.#position(queue, messageId) : 0,
-      events: [...first, ...rest],
-      last: message.last,
-    };
+    return this.#ask(() => {
+      const message = this.#get<MessageRow>('SELECT * FROM messages WHERE id = ? AND queue = ?', messageId, queue);
+      if (!message) return undefined;
+      const first = after < 1 && limit > 0 ? [queuedEvent(message.id, message.position)] : [];
+      const rest = this.#all<LogEvent>(
+        'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
+        message.seq,
+        Math.max(after, 1),
+        Math.max(0, limit - first.length),
+      );
+      return {
+        status: message.status,
+        position: message.status === 'queued' ? this.#position(queue, messageId) : 0,
+        events: [...first, ...rest],
+        last: message.last,
+      };
+    });
   }
 
   async queue(queue: string): Promise<QueueState> {
-    const held = this.#held(queue);
-    const processing = held && this.#message(held.message_id);
-    const waiting = this.#all<{ id: string; queuedAt: number }>(
-      `SELECT id, queued_at AS queuedAt FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq`,
-      queue,
-    );
-    return {
-      processing: processing && {
-        id: processing.id,
-        attempt: processing.attempts,
-        queuedAt: processing.queued_at,
-      },
-      waiting,
-      now: Date.now(),
-    };
+    return this.#ask(() => {
+      const held = this.#held(queue);
+      const processing = held && this.#message(held.message_id);
+      const waiting = this.#all<{ id: string; queuedAt: number }>(
+        `SELECT id, queued_at AS queuedAt FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq`,
+        queue,
+      );
+      return {
+        processing: processing && {
+          id: processing.id,
+          attempt: processing.attempts,
+          queuedAt: processing.queued_at,
+        },
+        waiting,
+        now: Date.now(),
+      };
+    });
   }
 
   async sweep(limit: number): Promise<Sweep> {
     return this.#transaction(() => {
       const now = Date.now();
       this.#forget(now);
-      const due = this.#all<{ queue: string }>('SELECT queue FROM work WHERE due <= ? ORDER BY due LIMIT ?', now, limit);
+      const due = this.#all<{ queue: string }>(
+        'SELECT queue FROM work WHERE due <= ? ORDER BY due LIMIT ?',
+        now,
+        limit,
+      );
       return { due: due.map((row) => row.queue), counts: this.#counts(now) };
     });
   }
 
   async watch(queue: string, onChange: (change: Change) => void): Promise<() => void> {
     const watchers = this.#watchers.get(queue) ?? new Set();
-    this.#watchers.set(queue, watchers.add(onChange));
+    // The same function may watch twice.
+    const callback = (change: Change) => onChange(change);
+    this.#watchers.set(queue, watchers.add(callback));
     return () => {
-      watchers.delete(onChange);
+      watchers.delete(callback);
       if (!watchers.size) this.#watchers.delete(queue);
     };
   }
 
   async ping(): Promise<void> {
-    try {
-      this.#get('SELECT value FROM counts LIMIT 1');
-    } catch (error) {
-      throw new StoreUnavailable(error);
-    }
+    this.#ask(() => this.#get('SELECT value FROM counts LIMIT 1'));
   }
 
   async close(): Promise<void> {
@@ -277,6 +276,7 @@ export class EmbeddedStore implements Store {
     if (held) {
       // Only in a repeat: what this very settling claimed, or what was claimed since.
       if (held.previous !== claim.token) return { next: undefined, waiting };
+      this.#prolong(claim.queue, held.token, Date.now() + this.#settings.leaseMs);
       return { next: claimed(this.#message(held.message_id), held.token), waiting: true };
     }
     if (!waiting) this.#idle(claim.queue);
@@ -327,7 +327,13 @@ export class EmbeddedStore implements Store {
       let id = last;
       for (const event of events) {
         id += 1;
-        this.#run('INSERT INTO events (message, id, name, data) VALUES (?, ?, ?, ?)', message.seq, id, event.name, event.data);
+        this.#run(
+          'INSERT INTO events (message, id, name, data) VALUES (?, ?, ?, ?)',
+          message.seq,
+          id,
+          event.name,
+          event.data,
+        );
       }
       this.#run('UPDATE messages SET last = ? WHERE seq = ?', end, message.seq);
     }
@@ -353,12 +359,21 @@ export class EmbeddedStore implements Store {
 
   /** Drops what has outlived its retention. */
   #forget(now: number): void {
-    const old = this.#all<{ seq: number }>('SELECT seq FROM messages WHERE expires_at <= ? LIMIT ?', now, FORGET_AT_ONCE);
+    const old = this.#all<{ seq: number }>(
+      'SELECT seq FROM messages WHERE expires_at <= ? LIMIT ?',
+      now,
+      FORGET_AT_ONCE,
+    );
     for (const { seq } of old) {
       this.#run('DELETE FROM events WHERE message = ?', seq);
       this.#run('DELETE FROM messages WHERE seq = ?', seq);
     }
-    this.#run('DELETE FROM deduplication WHERE key IN (SELECT key FROM deduplication WHERE expires_at <= ? LIMIT ?)', now, FORGET_AT_ONCE);
+    this.#run(
+      `DELETE FROM deduplication
+         WHERE (queue, key) IN (SELECT queue, key FROM deduplication WHERE expires_at <= ? LIMIT ?)`,
+      now,
+      FORGET_AT_ONCE,
+    );
   }
 
   #counts(now: number): Counts {
@@ -377,7 +392,17 @@ export class EmbeddedStore implements Store {
   }
 
   #held(queue: string): QueueRow | undefined {
-    return this.#get<QueueRow>('SELECT message_id, owner, token, lease_until, previous FROM queues WHERE id = ?', queue);
+    return this.#get<QueueRow>(
+      'SELECT message_id, owner, token, lease_until, previous FROM queues WHERE id = ?',
+      queue,
+    );
+  }
+
+  /** False when the claim is not held under this token. */
+  #prolong(queue: string, token: number, until: number): boolean {
+    const { changes } = this.#run('UPDATE queues SET lease_until = ? WHERE id = ? AND token = ?', until, queue, token);
+    if (changes) this.#due(queue, until);
+    return changes > 0;
   }
 
   #mustHold(claim: Claim): void {
@@ -392,7 +417,8 @@ export class EmbeddedStore implements Store {
 
   #length(queue: string): number {
     return (
-      this.#get<{ n: number }>(`SELECT count(*) AS n FROM messages WHERE queue = ? AND status = 'queued'`, queue)?.n ?? 0
+      this.#get<{ n: number }>(`SELECT count(*) AS n FROM messages WHERE queue = ? AND status = 'queued'`, queue)?.n ??
+      0
     );
   }
 
@@ -417,23 +443,40 @@ export class EmbeddedStore implements Store {
   }
 
   #count(name: 'queues' | 'waiting' | 'processing' | 'token', by: number): number {
-    return this.#get<{ value: number }>('UPDATE counts SET value = value + ? WHERE name = ? RETURNING value', by, name)?.value ?? 0;
+    return (
+      this.#get<{ value: number }>('UPDATE counts SET value = value + ? WHERE name = ? RETURNING value', by, name)
+        ?.value ?? 0
+    );
   }
 
   #tell(queue: string, change: Change): void {
     const watchers = this.#watchers.get(queue);
-    if (watchers) queueMicrotask(() => watchers.forEach((watcher) => watcher(change)));
+    if (!watchers) return;
+    queueMicrotask(() => {
+      for (const watcher of watchers) watcher(change);
+    });
   }
 
   #transaction<Result>(work: () => Result): Result {
-    this.#db.exec('BEGIN IMMEDIATE');
+    return this.#ask(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        const result = work();
+        this.#db.exec('COMMIT');
+        return result;
+      } catch (error) {
+        if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** The one place where what goes wrong with SQLite becomes StoreUnavailable. */
+  #ask<Answer>(work: () => Answer): Answer {
     try {
-      const result = work();
-      this.#db.exec('COMMIT');
-      return result;
+      return work();
     } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
+      throw isNotNow(error) ? new StoreUnavailable(error) : error;
     }
   }
 
@@ -458,6 +501,15 @@ export class EmbeddedStore implements Store {
   #all<Row>(sql: string, ...values: (string | number | null)[]): Row[] {
     return this.#statement(sql).all(...values) as Row[];
   }
+}
+
+/** SQLite's result codes (https://sqlite.org/rescode.html) that say "not now": busy, locked, read-only, I/O error, disk full. */
+const NOT_NOW = new Set([5, 6, 8, 10, 13]);
+
+function isNotNow(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  if (error.code === 'ERR_INVALID_STATE') return true;
+  return 'errcode' in error && typeof error.errcode === 'number' && NOT_NOW.has(error.errcode & 0xff);
 }
 
 function claimed(message: MessageRow, token: number): ClaimedMessage {

@@ -37,10 +37,12 @@ CREATE TABLE IF NOT EXISTS events (
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS deduplication (
-  key         TEXT PRIMARY KEY,
+  queue       TEXT NOT NULL,
+  key         TEXT NOT NULL,
   message_id  TEXT NOT NULL,
   status      TEXT,                      -- how the message ended, once it has
-  expires_at  INTEGER NOT NULL
+  expires_at  INTEGER NOT NULL,
+  PRIMARY KEY (queue, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS deduplication_message ON deduplication (message_id);
 CREATE INDEX IF NOT EXISTS deduplication_expiry ON deduplication (expires_at);

@@ -7,7 +7,10 @@ local nonce, reason = ARGV[5], ARGV[6]
 
 local held = redis.call('HMGET', CLAIM, 'message', 'owner', 'until', 'nonce')
 if not held[1] then return claim_next(nonce, '') end
-if held[4] == nonce then return claimed() end
+if held[4] == nonce then
+  prolong()
+  return claimed()
+end
 if held[2] ~= broker and tonumber(held[3]) > now then return false end
 if redis.call('EXISTS', message_key(held[1])) == 0 then
   redis.call('DEL', CLAIM)

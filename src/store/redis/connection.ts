@@ -132,7 +132,9 @@ const SINGLE = {
 function cluster(url: string): Cluster {
   const [first = '', ...more] = url.split(',').filter((node) => node.trim());
   const scheme = /^rediss?:\/\//.exec(first.trim())?.[0] ?? 'redis://';
-  const nodes = [first, ...more].map((node) => new URL(/^rediss?:\/\//.test(node.trim()) ? node.trim() : scheme + node.trim()));
+  const nodes = [first, ...more].map(
+    (node) => new URL(/^rediss?:\/\//.test(node.trim()) ? node.trim() : scheme + node.trim()),
+  );
   const { username, password } = nodes[0] ?? {};
   const tls = scheme === 'rediss://';
   const options = {

@@ -8,7 +8,7 @@ local known = redis.call('HGET', message_key(id), 'position')
 if known then return { 'queued', tonumber(known) } end
 
 for _, key in ipairs(keys) do
-  local first = redis.call('GET', base .. 'd:' .. key)
+  local first = redis.call('GET', deduplication_key(key))
   if first then
     local status, other = string.match(first, '^(%a*)|(.*)$')
     if status ~= '' then return { 'duplicate', other, status, 0 } end
@@ -23,7 +23,7 @@ if length >= most then return { 'full', length } end
 redis.call('HSET', message_key(id), 'queue', queue, 'status', 'queued', 'position', length + 1, 'payload', payload,
   'queued_at', now, 'attempts', 0, 'last', 1, 'keys', ARGV[9])
 redis.call('RPUSH', WAITING, id)
-for _, key in ipairs(keys) do redis.call('SET', base .. 'd:' .. key, '|' .. id, 'PX', remember) end
+for _, key in ipairs(keys) do redis.call('SET', deduplication_key(key), '|' .. id, 'PX', remember) end
 if length == 0 then redis.call('ZADD', HEADS, now, queue) end
 -- A queue that is being worked on keeps the end of its lease.
 redis.call('ZADD', DUE, 'NX', now, queue)

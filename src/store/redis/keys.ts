@@ -16,7 +16,8 @@
  *                c:<queue>  channel [broker, message, last, moved] at every change
  *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then token, ended_at, code, error
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
- *   others       d:<key>    string  `|<message>` while that message is alive, `<status>|<message>` once it ended
+ *   others       d:<length of queue>:<queue>:<key>
+ *                           string  `|<message>` while that message is alive, `<status>|<message>` once it ended
  */
 export const SHARDS = 128;
 

@@ -13,6 +13,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function message_key(id) return base .. 'm:' .. id end
 local function log_key(id) return base .. 'e:' .. id end
+-- The length keeps queue and key apart, whatever characters they hold.
+local function deduplication_key(key) return base .. 'd:' .. #queue .. ':' .. queue .. ':' .. key end
 
 -- Tells other brokers; this one tells its own watchers when the script has answered.
 local function publish(id, last, moved)
@@ -104,3 +106,8 @@ local function claim_next(nonce, previous)
 end
 
 local function holds(token) return redis.call('HGET', CLAIM, 'token') == token end
+
+local function prolong()
+  redis.call('HSET', CLAIM, 'until', now + lease)
+  redis.call('ZADD', DUE, now + lease, queue)
+end

@@ -17,7 +17,7 @@ import type {
   StoreSettings,
   Sweep,
 } from '../store.ts';
-import { type Client, connect, connectListener, type Connection } from './connection.ts';
+import { type Client, type Connection, connect, connectListener } from './connection.ts';
 import { baseOf, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
 import { integer, list, pairs, text } from './reply.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
@@ -186,7 +186,8 @@ export class RedisStore implements Store {
   async warnings(): Promise<string[]> {
     const warnings: string[] = [];
     const version = /redis_version:(\d+)/.exec(await this.#ask((client) => client.info('server')))?.[1];
-    if (version && Number(version) < 7) warnings.push(`Redis ${version} is too old: the broker needs Redis 7 or newer.`);
+    if (version && Number(version) < 7)
+      warnings.push(`Redis ${version} is too old: the broker needs Redis 7 or newer.`);
     const policy = await this.#setting('maxmemory-policy');
     if (policy && policy !== 'noeviction') {
       warnings.push(`Redis may evict accepted messages: its maxmemory-policy is ${policy}. Set it to noeviction.`);

@@ -3,6 +3,7 @@
 -- ARGV    5 token
 -- answer  1 when it was still held, else 0
 if not holds(ARGV[5]) then return 0 end
-redis.call('HSET', CLAIM, 'until', 0)
+-- Without a token nothing can be written under it any more; without the others a repeat that comes late finds nothing.
+redis.call('HSET', CLAIM, 'until', 0, 'token', '', 'nonce', '', 'previous', '')
 redis.call('ZADD', DUE, now, queue)
 return 1

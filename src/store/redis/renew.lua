@@ -3,6 +3,5 @@
 -- ARGV    5 token
 -- answer  1 when it was still held, else 0
 if not holds(ARGV[5]) then return 0 end
-redis.call('HSET', CLAIM, 'until', now + lease)
-redis.call('ZADD', DUE, now + lease, queue)
+prolong()
 return 1

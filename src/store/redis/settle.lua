@@ -17,7 +17,7 @@ if redis.call('HGET', m, 'token') ~= token then
   redis.call('PEXPIRE', log_key(id), retention)
   for _, key in ipairs(cjson.decode(redis.call('HGET', m, 'keys') or '[]')) do
     -- The key may have run out and be another message's by now.
-    local d = base .. 'd:' .. key
+    local d = deduplication_key(key)
     if redis.call('GET', d) == '|' .. id then redis.call('SET', d, status .. '|' .. id, 'KEEPTTL') end
   end
   redis.call('DEL', CLAIM)
@@ -31,6 +31,7 @@ local following = false
 if held[1] then
   -- Only in a repeat: what this very settling claimed, or what somebody claimed since.
   if held[1] == broker and held[2] == token then
+    prolong()
     following = claimed()
     waiting = true
   end

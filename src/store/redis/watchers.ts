@@ -1,6 +1,7 @@
 import { type Change, READ_AGAIN } from '../store.ts';
-import { channelOf } from './keys.ts';
 import type { Connection } from './connection.ts';
+import { channelOf } from './keys.ts';
+import { list } from './reply.ts';
 
 /** A connection that only listens would not notice that the other end is gone, unless it asks. */
 const ASK_EVERY_MS = 15_000;
@@ -113,8 +114,7 @@ export class Watchers {
     const queue = this.#queues.get(channel);
     if (queue === undefined) return;
     const said: unknown = JSON.parse(message);
-    if (!Array.isArray(said)) return;
-    const [brokerId, messageId, last, moved]: unknown[] = said;
+    const [brokerId, messageId, last, moved] = list(said);
     if (brokerId === this.#brokerId || typeof messageId !== 'string' || typeof last !== 'number') return;
     this.tell(queue, { messageId, last, events: undefined, moved: moved === true });
   }

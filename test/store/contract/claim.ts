@@ -1,0 +1,235 @@
+import { ClaimLost } from '../../../src/errors.ts';
+import {
+  aMessage,
+  aQueue,
+  assertLost,
+  COMPLETED,
+  claimed,
+  type Declare,
+  FAILED,
+  filled,
+  logOf,
+  type MakePlace,
+  seen,
+  until,
+  workerEvents,
+} from './kit.ts';
+
+/** Who may work on a message, and who no longer. */
+export function claimContract(test: Declare, aPlace: MakePlace): void {
+  test('there is nothing to claim in an empty queue', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    t.is(await store.claim(aQueue()), undefined);
+    t.deepEqual((await store.sweep(10)).due, []);
+  });
+
+  test('a claim of the own broker from before is claimed anew, as the next attempt', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [message] = await filled(store, queue, 2);
+    const first = await claimed(store, queue);
+    await store.append(first, first.last, workerEvents('void'));
+    const second = await claimed(store, queue);
+    t.like(second, {
+      messageId: message?.id,
+      payload: message?.payload,
+      attempt: 2,
+      last: 5,
+      queuedAt: first.queuedAt,
+    });
+    t.true(second.token > first.token);
+    t.deepEqual((await logOf(store, queue, first.messageId))?.slice(3), [
+      {
+        name: 'retrying',
+        data: JSON.stringify({ message_id: message?.id, attempt: 2, reason: 'the broker that worked on it stopped' }),
+      },
+      { name: 'processing', data: JSON.stringify({ message_id: message?.id, attempt: 2 }) },
+    ]);
+    await assertLost(t, store, first);
+  });
+
+  test('a claim that ran out is taken over by another broker, and its writes are refused from then on', async (t) => {
+    const place = await aPlace(t);
+    const one = await place.broker({ leaseMs: 50 });
+    const queue = aQueue();
+    const [message] = await filled(one, queue, 2);
+    const old = await claimed(one, queue);
+    await one.append(old, old.last, workerEvents('first'));
+
+    const other = await place.broker();
+    const taken = await until(() => other.claim(queue));
+    t.like(taken, { messageId: message?.id, payload: message?.payload, attempt: 2, last: 5 });
+    t.true(taken.token > old.token);
+    await assertLost(t, other, old);
+
+    await other.append(taken, taken.last, workerEvents('second'));
+    const settled = await other.settle(taken, taken.last + 1, [], COMPLETED, false);
+    t.true(settled.waiting);
+    await t.throwsAsync(other.settle(old, old.last, [], FAILED, true), { instanceOf: ClaimLost });
+    t.is((await other.read(queue, old.messageId, 0, 100))?.status, 'completed');
+  });
+
+  test('a queue whose claim ran out is due', async (t) => {
+    const store = await (await aPlace(t)).broker({ leaseMs: 50 });
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    await claimed(store, queue);
+    await until(async () => (await store.sweep(10)).due.includes(queue));
+    t.is((await claimed(store, queue)).attempt, 2);
+  });
+
+  test('a message given up is due at once, as the next attempt, before those behind it', async (t) => {
+    const place = await aPlace(t);
+    const store = await place.broker();
+    const queue = aQueue();
+    const [message] = await filled(store, queue, 2);
+    const first = await claimed(store, queue);
+    t.deepEqual((await store.sweep(10)).due, []);
+    await store.release(first);
+    await store.release(first);
+    t.deepEqual((await store.sweep(10)).due, [queue]);
+    await assertLost(t, store, first);
+    t.deepEqual((await store.sweep(10)).due, [queue], 'nor is it held again by a renewal that came late');
+
+    const other = await place.broker();
+    const second = await claimed(other, queue);
+    t.like(second, { messageId: message?.id, attempt: 2 });
+    await other.release(first);
+    t.deepEqual(await other.renew([second]), [], 'a claim lost before takes nothing from the one that came after');
+    t.deepEqual((await other.sweep(10)).due, []);
+  });
+
+  test('renewing answers the claims that were lost', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queues = [aQueue(), aQueue(), aQueue(), aQueue()];
+    for (const queue of queues) await filled(store, queue, 2);
+    const claims = await Promise.all(queues.map((queue) => claimed(store, queue)));
+    t.deepEqual(await store.renew(claims), []);
+    const [held, settled, released, retaken] = claims;
+    if (!held || !settled || !released || !retaken) return t.fail();
+    await store.settle(settled, settled.last, [], COMPLETED, true);
+    await store.release(released);
+    await store.claim(retaken.queue);
+    t.deepEqual(await store.renew(claims), [settled, released, retaken]);
+    t.deepEqual(await store.renew([held]), []);
+    t.deepEqual(await store.renew([]), []);
+  });
+
+  test('a claim that is renewed stays', async (t) => {
+    const place = await aPlace(t);
+    const store = await place.broker({ leaseMs: 50 });
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    await until(async () => (await store.sweep(1)).due.includes(queue));
+    // Late, but before anybody else came.
+    t.deepEqual(await store.renew([claim]), []);
+    await store.append(claim, claim.last, workerEvents('still here'));
+    t.is((await logOf(store, queue, claim.messageId))?.length, 3);
+  });
+
+  test('a try that failed is told in the log and counted', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [message] = await filled(store, queue, 1);
+    const first = await claimed(store, queue);
+    const second = await store.retry(first, first.last, 'the worker is "busy"');
+    t.deepEqual(second, { ...first, attempt: 2, last: 3 });
+    t.deepEqual((await logOf(store, queue, first.messageId))?.at(-1), {
+      name: 'retrying',
+      data: JSON.stringify({ message_id: message?.id, attempt: 2, reason: 'the worker is "busy"' }),
+    });
+    t.is((await store.queue(queue)).processing?.attempt, 2);
+    t.deepEqual(await store.retry(first, first.last, 'the worker is "busy"'), second, 'a repeat');
+    t.is((await logOf(store, queue, first.messageId))?.length, 3);
+
+    await store.append(second, second.last, workerEvents('works now'));
+    const taken = await claimed(store, queue);
+    t.like(taken, { attempt: 3, last: 6 });
+  });
+
+  test('settling ends a message and takes the next only if asked to', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [, second, third] = await filled(store, queue, 3);
+    if (!second || !third) return t.fail();
+    const first = await claimed(store, queue);
+    const { next, ...settled } = await store.settle(first, first.last, workerEvents('a', 'b'), COMPLETED, true);
+    t.deepEqual(settled, { waiting: true, last: 5 });
+    t.like(next, { messageId: second.id, payload: second.payload, attempt: 1, last: 2 });
+    if (!next) return t.fail();
+    t.deepEqual(await store.settle(next, next.last, [], FAILED, false), { next: undefined, waiting: true, last: 3 });
+    t.deepEqual((await store.sweep(10)).due, [queue]);
+    const last = await claimed(store, queue);
+    t.is(last.messageId, third.id);
+    t.deepEqual(await store.settle(last, last.last, [], COMPLETED, true), { next: undefined, waiting: false, last: 3 });
+    t.deepEqual((await store.sweep(10)).due, []);
+  });
+
+  test('settling repeated answers as the first time', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 2);
+    const first = await claimed(store, queue);
+    const settle = () => store.settle(first, first.last, workerEvents('a'), COMPLETED, true);
+    const settled = await settle();
+    const after = await seen(store, first);
+    t.deepEqual(await settle(), settled);
+    t.deepEqual(await seen(store, first), after);
+    const { next } = settled;
+    if (!next) return t.fail();
+    await store.append(next, next.last, workerEvents('of the next'));
+
+    const end = () => store.settle(next, next.last + 1, [], FAILED, true);
+    const ended = await end();
+    t.deepEqual(ended, { next: undefined, waiting: false, last: 4 });
+    t.deepEqual(await end(), ended);
+    t.like(await settle(), { next: undefined, waiting: false, last: 4 });
+  });
+
+  test('a settling repeated does not take a next one that is somebody else’s by now', async (t) => {
+    const place = await aPlace(t);
+    const one = await place.broker({ leaseMs: 50 });
+    const queue = aQueue();
+    await filled(one, queue, 3);
+    const first = await claimed(one, queue);
+    await one.settle(first, first.last, [], COMPLETED, true);
+    const other = await place.broker();
+    const taken = await until(() => other.claim(queue));
+    t.deepEqual(await other.settle(first, first.last, [], COMPLETED, true), {
+      next: undefined,
+      waiting: true,
+      last: 3,
+    });
+    t.deepEqual(await other.renew([taken]), []);
+  });
+
+  test('the next claim is held for a whole lease by a settling repeated', async (t) => {
+    const store = await (await aPlace(t)).broker({ leaseMs: 1000 });
+    const queue = aQueue();
+    await filled(store, queue, 2);
+    const first = await claimed(store, queue);
+    const settle = () => store.settle(first, first.last, [], COMPLETED, true);
+    const { next } = await settle();
+    await until(async () => (await store.sweep(10)).due.includes(queue));
+    // Due by now, so the answer that came late has to prolong what it hands out.
+    t.deepEqual((await settle()).next, next);
+    t.false((await store.sweep(10)).due.includes(queue));
+  });
+
+  for (const status of ['failed', 'cancelled', 'expired'] as const) {
+    test(`a message can end as ${status}`, async (t) => {
+      const store = await (await aPlace(t)).broker();
+      const queue = aQueue();
+      const message = aMessage(queue, { deduplicationKeys: ['key'] });
+      await store.enqueue(message);
+      const claim = await claimed(store, queue);
+      const outcome = { status, code: 'why', error: 'Because "of" it.' };
+      const { last } = await store.settle(claim, claim.last, workerEvents('a'), outcome, true);
+      const page = await store.read(queue, message.id, 0, 100);
+      t.like(page, { status, position: 0, last });
+      t.deepEqual(page?.events.at(-1), { name: 'error', data: JSON.stringify({ message_id: message.id, ...outcome }) });
+      t.like(await store.enqueue(aMessage(queue, { deduplicationKeys: ['key'] })), { type: 'duplicate', status });
+    });
+  }
+}

@@ -1,0 +1,126 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import type { Claim } from '../../../machines/events.ts';
+import { ClaimLost } from '../../../src/errors.ts';
+import type { Change, ClaimedMessage, LogEvent, NewMessage, Store, StoreSettings } from '../../../src/store/store.ts';
+
+/** `test` or `test.serial`. */
+export type Declare = (title: string, implementation: (t: ExecutionContext) => Promise<void>) => void;
+
+/** Somewhere with nothing stored yet, which is one test's own. */
+export type Place = {
+  /**
+   * One more broker there, with an id of its own. It finds what those before it have stored; where only one broker at
+   * a time can be (embedded), the one before has gone. Closed with the test.
+   */
+  broker(settings?: Partial<StoreSettings>): Promise<Store>;
+};
+
+export type MakePlace = (t: ExecutionContext) => Promise<Place>;
+
+export const COMPLETED = { status: 'completed' } as const;
+export const FAILED = { status: 'failed', code: 'worker_error', error: 'The worker said no.' } as const;
+
+const DEFAULTS = { leaseMs: 600_000, maxQueueLength: 50, retentionMs: 3_600_000, deduplicationMs: 86_400_000 };
+let serial = 0;
+
+export function settingsOf(more: Partial<StoreSettings> = {}): StoreSettings {
+  serial += 1;
+  return { brokerId: `broker-${serial}`, ...DEFAULTS, ...more };
+}
+
+export function aQueue(): string {
+  serial += 1;
+  return `queue-${serial}`;
+}
+
+export function aMessage(queue: string, more: Partial<NewMessage> = {}): NewMessage {
+  serial += 1;
+  return { id: `message-${serial}`, queue, payload: JSON.stringify({ n: serial }), deduplicationKeys: [], ...more };
+}
+
+export function workerEvents(...texts: readonly string[]): LogEvent[] {
+  return texts.map((text) => ({ name: '', data: JSON.stringify({ type: 'progress', text }) }));
+}
+
+/** Puts a message into a queue. */
+export async function queued(store: Store, queue: string): Promise<NewMessage> {
+  const message = aMessage(queue);
+  await store.enqueue(message);
+  return message;
+}
+
+/** Puts so many messages into a queue. */
+export async function filled(store: Store, queue: string, count: number): Promise<NewMessage[]> {
+  const messages: NewMessage[] = [];
+  while (messages.length < count) messages.push(await queued(store, queue));
+  return messages;
+}
+
+/** Claims the head of a queue that has one. */
+export async function claimed(store: Store, queue: string): Promise<ClaimedMessage> {
+  const claim = await store.claim(queue);
+  if (!claim) throw new Error(`There was nothing to claim in ${queue}`);
+  return claim;
+}
+
+/** Asks until there is an answer; ava's own timeout is the limit. */
+export async function until<Answer>(ask: () => Promise<Answer | undefined | false>): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    await delay(5);
+  }
+}
+
+/** The whole log of a message. */
+export async function logOf(store: Store, queue: string, messageId: string): Promise<readonly LogEvent[] | undefined> {
+  return (await store.read(queue, messageId, 0, 100_000))?.events;
+}
+
+/** What a queue looks like to everybody. */
+export async function seen(store: Store, claim: Claim) {
+  const { processing, waiting } = await store.queue(claim.queue);
+  const page = await store.read(claim.queue, claim.messageId, 0, 1000);
+  const { counts } = await store.sweep(0);
+  return { processing, waiting, page, counts: { ...counts, oldestWaitMs: 0 } };
+}
+
+/** Every write of a claim is refused and changes nothing. */
+export async function assertLost(t: ExecutionContext, store: Store, claim: ClaimedMessage): Promise<void> {
+  const before = await seen(store, claim);
+  const lost = { instanceOf: ClaimLost };
+  await t.throwsAsync(store.append(claim, claim.last, workerEvents('late')), lost);
+  await t.throwsAsync(store.append(claim, before.page?.last ?? 0, workerEvents('late')), lost);
+  await t.throwsAsync(store.retry(claim, claim.last, 'late'), lost);
+  await t.throwsAsync(store.settle(claim, claim.last, workerEvents('late'), COMPLETED, true), lost);
+  await t.throwsAsync(store.settle(claim, before.page?.last ?? 0, [], FAILED, false), lost);
+  t.deepEqual(await store.renew([claim]), [claim]);
+  await store.release(claim);
+  t.deepEqual(await seen(store, claim), before);
+}
+
+/** Collects what a queue's watcher is told. */
+export class Watcher {
+  readonly changes: Change[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  readonly onChange = (change: Change): void => {
+    this.changes.push(change);
+    for (const wake of this.#waiting) wake();
+  };
+
+  /** Resolves with the first change, heard or yet to be heard, that is as asked. */
+  first(wanted: (change: Change) => boolean): Promise<Change> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const found = this.changes.find(wanted);
+        if (!found) return;
+        this.#waiting.delete(look);
+        resolve(found);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}

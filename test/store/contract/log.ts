@@ -1,0 +1,167 @@
+import {
+  aMessage,
+  aQueue,
+  COMPLETED,
+  claimed,
+  type Declare,
+  filled,
+  logOf,
+  type MakePlace,
+  until,
+  workerEvents,
+} from './kit.ts';
+
+/** What is kept of a message's events, and for how long. */
+export function logContract(test: Declare, aPlace: MakePlace): void {
+  test('a log tells a message from its acceptance to its end', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [, message] = await filled(store, queue, 2);
+    if (!message) return t.fail();
+    const queued = { name: 'queued', data: JSON.stringify({ message_id: message.id, queue_position: 2 }) };
+    t.deepEqual(await store.read(queue, message.id, 0, 10), {
+      status: 'queued',
+      position: 2,
+      events: [queued],
+      last: 1,
+    });
+    const first = await claimed(store, queue);
+    t.like(await store.read(queue, message.id, 0, 10), { position: 1, last: 1 });
+    const { next } = await store.settle(first, first.last, [], COMPLETED, true);
+    const processing = { name: 'processing', data: JSON.stringify({ message_id: message.id, attempt: 1 }) };
+    t.deepEqual(await store.read(queue, message.id, 0, 10), {
+      status: 'processing',
+      position: 0,
+      events: [queued, processing],
+      last: 2,
+    });
+    if (!next) return t.fail();
+    const [one, two, three] = workerEvents('1', '2', '3');
+    if (!one || !two || !three) return t.fail();
+    await store.append(next, 2, [one]);
+    await store.append(next, 3, [two]);
+    const { last } = await store.settle(next, 4, [three], COMPLETED, true);
+    const done = { name: 'done', data: JSON.stringify({ message_id: message.id, status: 'completed' }) };
+    t.deepEqual(await store.read(queue, message.id, 0, 10), {
+      status: 'completed',
+      position: 0,
+      events: [queued, processing, one, two, three, done],
+      last: 6,
+    });
+    t.is(last, 6);
+  });
+
+  test('a log is read page by page without a gap or a repeat', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    // Entries of several sizes, so that pages begin and end within one.
+    let last = claim.last;
+    for (const size of [1, 5, 40, 2, 7]) {
+      await store.append(claim, last, workerEvents(...Array.from({ length: size }, (_, i) => `${last + i + 1}`)));
+      last += size;
+    }
+    const whole = await logOf(store, queue, claim.messageId);
+    t.is(whole?.length, 57);
+    for (const limit of [1, 2, 3, 10, 56, 57, 58]) {
+      const pages = [];
+      for (let after = 0; after < last; after += limit) {
+        const page = await store.read(queue, claim.messageId, after, limit);
+        t.is(page?.last, 57);
+        pages.push(...(page?.events ?? []));
+      }
+      t.deepEqual(pages, whole);
+    }
+    for (const after of [0, 1, 56]) {
+      const page = await store.read(queue, claim.messageId, after, 0);
+      t.deepEqual(page, { status: 'processing', position: 0, events: [], last: 57 });
+    }
+    t.deepEqual((await store.read(queue, claim.messageId, 57, 10))?.events, []);
+    t.deepEqual((await store.read(queue, claim.messageId, 1000, 10))?.events, []);
+    t.deepEqual((await store.read(queue, claim.messageId, 56, 10))?.events, whole?.slice(56));
+  });
+
+  test('a message is known to its own queue only', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [message] = await filled(store, queue, 1);
+    t.is(await store.read(queue, 'unknown', 0, 10), undefined);
+    t.is(await store.read(queue, '', 0, 10), undefined);
+    // More queues than a store may keep together.
+    for (const other of Array.from({ length: 300 }, aQueue)) {
+      t.is(await store.read(other, message?.id ?? '', 0, 10), undefined);
+    }
+  });
+
+  test('what is appended again, or elsewhere than at the end, changes nothing', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    await store.append(claim, 2, workerEvents('a', 'b'));
+    await store.append(claim, 2, workerEvents('a', 'b'));
+    await store.append(claim, 4, []);
+    const before = await store.read(queue, claim.messageId, 0, 100);
+    t.is(before?.last, 4);
+    await t.throwsAsync(store.append(claim, 1, workerEvents('x')), { message: /is at 4, not at 1/ });
+    await t.throwsAsync(store.append(claim, 5, workerEvents('x')), { message: /is at 4, not at 5/ });
+    await t.throwsAsync(store.retry(claim, 7, 'x'), { message: /is at 4, not at 7/ });
+    await t.throwsAsync(store.settle(claim, 9, [], COMPLETED, true), { message: /is at 4, not at 9/ });
+    t.deepEqual(await store.read(queue, claim.messageId, 0, 100), before);
+    t.is((await store.queue(queue)).processing?.attempt, 1);
+    t.deepEqual(await store.renew([claim]), []);
+  });
+
+  test('ten thousand events can be written at once', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    const events = workerEvents(...Array.from({ length: 10_000 }, (_, i) => `${i}`));
+    await store.append(claim, 2, events);
+    await store.append(claim, 2, events);
+    const page = await store.read(queue, claim.messageId, 2, 20_000);
+    t.is(page?.last, 10_002);
+    t.deepEqual(page?.events, events);
+    t.deepEqual((await store.read(queue, claim.messageId, 9_000, 3))?.events, events.slice(8_998, 9_001));
+  });
+
+  test('an ended message and its log are gone after their retention, and its keys stay', async (t) => {
+    const store = await (await aPlace(t)).broker({ retentionMs: 50 });
+    const queue = aQueue();
+    const message = aMessage(queue, { deduplicationKeys: ['key'] });
+    await store.enqueue(message);
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    const { next } = await store.settle(claim, claim.last, workerEvents('a'), COMPLETED, true);
+    await until(async () => {
+      const { counts } = await store.sweep(1);
+      t.like(counts, { activeQueues: 1, waiting: 0, processing: 1 });
+      return !(await store.read(queue, message.id, 0, 10));
+    });
+    t.deepEqual(await store.enqueue(aMessage(queue, { deduplicationKeys: ['key'] })), {
+      type: 'duplicate',
+      id: message.id,
+      status: 'completed',
+      position: 0,
+    });
+    t.is((await store.read(queue, next?.messageId ?? '', 0, 10))?.last, 2, 'what has not ended is kept');
+  });
+
+  test('a deduplication key is forgotten in its time, and then is another message’s', async (t) => {
+    const store = await (await aPlace(t)).broker({ deduplicationMs: 50 });
+    const queue = aQueue();
+    const first = aMessage(queue, { deduplicationKeys: ['key', 'other'] });
+    await store.enqueue(first);
+    const claim = await claimed(store, queue);
+    const second = await until(async () => {
+      const again = aMessage(queue, { deduplicationKeys: ['key'] });
+      return (await store.enqueue(again)).type === 'queued' && again;
+    });
+    // The end of the first does not touch the key of the second.
+    await store.settle(claim, claim.last, [], COMPLETED, false);
+    t.is((await store.read(queue, first.id, 0, 10))?.status, 'completed');
+    t.is((await store.read(queue, second.id, 0, 10))?.status, 'queued');
+  });
+}
