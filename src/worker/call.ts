@@ -1,5 +1,4 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import type { Dispatcher } from 'undici';
 
 /** One event of the worker's stream. `data` is the worker's text, byte for byte. */
 export type WorkerEvent = { readonly kind: 'keepalive' | 'progress' | 'complete' | 'error'; readonly data: string };
@@ -37,7 +36,7 @@ const MAX_EVENT_CHARS = 40_000_000;
 /** An open worker call: its events in the batches in which its bytes arrive. */
 export class WorkerCall {
   readonly #deadline: Deadline;
-  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #chunks: AsyncIterator<Uint8Array, unknown>;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #parser: EventSourceParser;
   #batch: WorkerEvent[] = [];
@@ -45,7 +44,7 @@ export class WorkerCall {
   #fault: Error | undefined;
   #ended = false;
 
-  constructor(body: Dispatcher.ResponseData['body'], deadline: Deadline) {
+  constructor(body: AsyncIterable<Uint8Array>, deadline: Deadline) {
     this.#deadline = deadline;
     this.#chunks = body[Symbol.asyncIterator]();
     this.#parser = createParser({
