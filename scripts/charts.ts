@@ -38,9 +38,14 @@ export function chart(machine: AnyStateMachine): string {
     'stateDiagram-v2',
     ...inside(root),
     ...[...edges].map(([edge, same]) => `${edge} : ${same.map(({ move }) => labelOf(move)).join('<br/>')}`),
-    ...nodesOf(root).filter(({ type }) => type === 'final').map((node) => `${nameOf(node)} --> [*]`),
+    ...nodesOf(root)
+      .filter(({ type }) => type === 'final')
+      .map((node) => `${nameOf(node)} --> [*]`),
   ];
-  const kept = Map.groupBy(moves.filter(({ target }) => !target), ({ source }) => source);
+  const kept = Map.groupBy(
+    moves.filter(({ target }) => !target),
+    ({ source }) => source,
+  );
   const notes = [...kept].map(([source, same]) => {
     const where = source === root ? 'any state' : nameOf(source);
     const events = same.map((move) => `\`${labelOf(move)}\``).join(', ');
@@ -61,11 +66,13 @@ export function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinit
 
 /** What makes a transition happen: its event, or what came of an effect, and its guard. */
 export function labelOf({ source, eventType, guard }: AnyTransitionDefinition): string {
-  const effect = source.invoke.find(({ id }) => eventType.endsWith(`.actor.${id}`));
-  const result = eventType.startsWith('xstate.done.') ? 'done' : 'failed';
+  const type = String(eventType);
+  const effect = source.invoke.find(({ id }) => type.endsWith(`.actor.${id}`));
+  const name = typeof effect?.src === 'string' ? effect.src : effect?.id;
+  const result = type.startsWith('xstate.done.') ? 'done' : 'failed';
   // A colon would end the label, and an asterisk is markup in Markdown.
-  const event = effect ? `${effect.src} ${result}` : eventType.replace('xstate.error.actor.*', 'actor broke');
-  const condition = guard ? guardName(guard) : (source.transitions.get(eventType)?.length ?? 0) > 1 ? 'else' : '';
+  const event = name ? `${name} ${result}` : type.replace('xstate.error.actor.*', 'actor broke');
+  const condition = guard ? guardName(guard) : (source.transitions.get(type)?.length ?? 0) > 1 ? 'else' : '';
   return [event, condition && `[${condition}]`].filter(Boolean).join(' ') || 'always';
 }
 

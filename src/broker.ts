@@ -70,7 +70,8 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     version: version(),
     accepting: () => accepting,
   });
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback());
+  const handle = app.callback();
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => void handle(req, res));
 
   const stop = async () => {
     accepting = false;

@@ -40,7 +40,11 @@ const origin = (protocols: readonly string[]) =>
       (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
       `is not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     )
-    .transform((value) => value.replace(/\/+$/, ''));
+    .transform((value) => {
+      let end = value.length;
+      while (value[end - 1] === '/') end -= 1;
+      return value.slice(0, end);
+    });
 
 const redisUrl = z.string().refine(
   (value) =>
@@ -67,7 +71,8 @@ const keys = z
 const LOG_LEVELS = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const;
 
 const schema = z.object({
-  NODE_ENV: z.string().optional(),
+  // Not just any word: a misspelt "production" would switch off what production insists on.
+  NODE_ENV: z.enum(['production', 'development', 'test'], 'is none of production, development, test').optional(),
   REDIS_URL: redisUrl.optional(),
   STORE: z.enum(['auto', 'redis', 'embedded'], 'is none of auto, redis, embedded').default('auto'),
   DATA_DIR: z.string().default('./data'),

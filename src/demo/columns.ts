@@ -54,7 +54,12 @@ export class Columns {
       return open.trim();
     });
     if (cells.every((cell) => !cell)) return false;
-    this.#write(`${cells.map((cell) => cell.padEnd(this.#width)).join(' │ ').trimEnd()}\n`);
+    this.#write(
+      `${cells
+        .map((cell) => cell.padEnd(this.#width))
+        .join(' │ ')
+        .trimEnd()}\n`,
+    );
     return true;
   }
 }

@@ -1,5 +1,9 @@
 import { createParser } from 'eventsource-parser';
+import { z } from 'zod';
 import type { Columns } from './columns.ts';
+
+/** What is shown of an event's data. */
+const shown = z.object({ queue_position: z.int(), status: z.string(), type: z.string(), text: z.string() }).partial();
 
 /** Someone who sends several messages at once and reads each reply, as any HTTP client would. */
 export class Person {
@@ -36,14 +40,16 @@ export class Person {
   }
 
   async #read(label: string, events: ReadableStream<Uint8Array>): Promise<void> {
-    const parser = createParser({ onEvent: ({ event, data }) => this.#show(label, event, JSON.parse(data)) });
+    const parser = createParser({
+      onEvent: ({ event, data }) => this.#show(label, event, shown.parse(JSON.parse(data))),
+    });
     for await (const text of events.pipeThrough(new TextDecoderStream())) parser.feed(text);
   }
 
-  #show(label: string, event: string | undefined, data: Record<string, unknown>): void {
-    if (event === 'queued') this.#columns.line(this.#column, `${label} queued, position ${data['queue_position']}`);
+  #show(label: string, event: string | undefined, data: z.infer<typeof shown>): void {
+    if (event === 'queued') this.#columns.line(this.#column, `${label} queued, position ${data.queue_position}`);
     else if (event === 'processing') this.#columns.line(this.#column, `${label} is answered:`);
-    else if (event) this.#columns.line(this.#column, `${label} ${data['status'] ?? event}`);
-    else if (data['type'] === 'progress') this.#columns.stream(this.#column, String(data['text']));
+    else if (event) this.#columns.line(this.#column, `${label} ${data.status ?? event}`);
+    else if (data.type === 'progress') this.#columns.stream(this.#column, data.text ?? '');
   }
 }

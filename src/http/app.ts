@@ -57,8 +57,9 @@ export function createApp(services: Services): Koa {
 /** The client's own request id if it is a sane one, so that its logs and ours can be laid side by side. */
 const requestId: Middleware = async (ctx, next) => {
   const given = ctx.get('X-Request-Id');
-  ctx.state['requestId'] = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
-  ctx.set('X-Request-Id', ctx.state['requestId']);
+  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
+  ctx.state['requestId'] = id;
+  ctx.set('X-Request-Id', id);
   await next();
 };
 

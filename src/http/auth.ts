@@ -7,7 +7,7 @@ export function authenticate(keys: readonly string[]): Middleware {
   const digests = keys.map(digest);
   return async (ctx, next) => {
     if (digests.length) {
-      const given = ctx.get('X-API-Key') || /^Bearer +(.+)$/i.exec(ctx.get('Authorization'))?.[1];
+      const given = ctx.get('X-API-Key') || /^Bearer +([^ ].*)$/i.exec(ctx.get('Authorization'))?.[1];
       if (!given) throw new Refusal(401, 'missing_key', 'Missing X-API-Key header');
       if (!isKnown(digest(given), digests)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
     }

@@ -1,8 +1,8 @@
 import type { Middleware } from 'koa';
 import { v7 as uuid } from 'uuid';
 import { Refusal } from '../errors.ts';
-import type { Enqueued } from '../store/store.ts';
 import { queuedEvent } from '../store/events.ts';
+import type { Enqueued } from '../store/store.ts';
 import { encode } from '../stream/frame.ts';
 import type { Services } from './app.ts';
 import { type MessageBody, readMessage } from './schema.ts';

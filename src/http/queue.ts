@@ -5,7 +5,7 @@ import { readUserId } from './schema.ts';
 /** `GET /api/v1/queue/{user_id}`: what waits and what is being worked on. */
 export function getQueue({ store, users }: Services): Middleware {
   return async (ctx) => {
-    const userId = readUserId(ctx['params'].user_id);
+    const userId = readUserId(ctx['params']);
     const { processing, waiting, now } = await store.queue(userId);
     const [oldest] = waiting;
     ctx.body = {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Refusal } from '../errors.ts';
 
 /** The longest an id may be: `user_id`, `client_id` and the like. */
-export const MAX_ID_CHARS = 256;
+const MAX_ID_CHARS = 256;
 
 const CLEAN = 'must be valid Unicode without NUL characters or lone surrogates';
 const text = z
@@ -57,9 +57,9 @@ export function readStreamQuery(query: unknown): z.infer<typeof streamQuery> {
   return check(streamQuery, query);
 }
 
-/** The `user_id` of a path. */
-export function readUserId(value: unknown): string {
-  return check(z.object({ user_id: id }), { user_id: value }).user_id;
+/** The `user_id` among the parameters of a path. */
+export function readUserId(params: unknown): string {
+  return check(z.object({ user_id: id }), params).user_id;
 }
 
 function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {

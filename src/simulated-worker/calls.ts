@@ -83,7 +83,10 @@ export class CallLog {
     const key = headers['idempotency-key'];
     const idempotencyKey = typeof key === 'string' ? key : undefined;
     const attempt = Number(headers['x-attempt']);
-    const identity = idempotencyKey !== undefined ? `key ${idempotencyKey}` : `text ${JSON.stringify([arrival.user_id, arrival.message])}`;
+    const identity =
+      idempotencyKey !== undefined
+        ? `key ${idempotencyKey}`
+        : `text ${JSON.stringify([arrival.user_id, arrival.message])}`;
     const nth = (this.#seen.get(identity) ?? 0) + 1;
     this.#seen.set(identity, nth);
     const call: Call = {
@@ -181,7 +184,8 @@ export class CallLog {
 
   /** Nothing will change any more: whoever still waits is told so. */
   close(): void {
-    for (const fail of [...this.#failing]) fail(new Error('The simulated worker was closed while something waited for its calls.'));
+    for (const fail of [...this.#failing])
+      fail(new Error('The simulated worker was closed while something waited for its calls.'));
   }
 
   #wake(): void {

@@ -41,7 +41,7 @@ export interface Directives {
 }
 
 /** How the model's own stream may break (recording 09). */
-export type ModelBreak = 'error' | 'reset' | 'end';
+type ModelBreak = 'error' | 'reset' | 'end';
 
 export interface Steering {
   directives: Directives;
@@ -83,7 +83,8 @@ function set(into: Directives, key: string, value: string | undefined): string |
   if (number !== undefined) {
     const parsed = wholeNumber(value);
     if (parsed === undefined) return `${key} needs a whole number, not "${value ?? ''}".`;
-    if (key === 'status' && (parsed < 400 || parsed > 599)) return `status needs a code from 400 to 599, not ${parsed}.`;
+    if (key === 'status' && (parsed < 400 || parsed > 599))
+      return `status needs a code from 400 to 599, not ${parsed}.`;
     into[number] = parsed;
     return undefined;
   }
@@ -97,7 +98,10 @@ function set(into: Directives, key: string, value: string | undefined): string |
       into.text = value ?? '';
       return undefined;
     case 'tools':
-      into.tools = (value ?? '').split(',').map((tool) => tool.trim()).filter((tool) => tool !== '');
+      into.tools = (value ?? '')
+        .split(',')
+        .map((tool) => tool.trim())
+        .filter((tool) => tool !== '');
       return undefined;
     case 'retryafter':
       into.retryafter = value ?? '';
@@ -130,14 +134,26 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
 
 function unquote(value: string): string {
   if (!value.startsWith('"')) return value;
-  return value.slice(1, -1).replace(/\\(?:u([0-9a-fA-F]{4})|([^]))/g, (_, code: string | undefined, char: string | undefined) =>
-    code !== undefined ? String.fromCharCode(Number.parseInt(code, 16)) : (ESCAPES[char ?? ''] ?? char ?? ''),
-  );
+  return value
+    .slice(1, -1)
+    .replace(/\\(?:u([0-9a-fA-F]{4})|([^]))/g, (_, code: string | undefined, char: string | undefined) =>
+      code !== undefined ? String.fromCharCode(Number.parseInt(code, 16)) : (ESCAPES[char ?? ''] ?? char ?? ''),
+    );
 }
 
 /** The directives of one call: those that fail are dropped once the message has failed `failtimes` times. */
 export function forCall(directives: Directives, nth: number): Directives {
   if (directives.failtimes === undefined || nth <= directives.failtimes) return directives;
-  const { status: _s, fail: _f, midfail: _m, nocomplete: _n, reset: _r, hang: _h, stall: _t, garbage: _g, ...healthy } = directives;
+  const {
+    status: _s,
+    fail: _f,
+    midfail: _m,
+    nocomplete: _n,
+    reset: _r,
+    hang: _h,
+    stall: _t,
+    garbage: _g,
+    ...healthy
+  } = directives;
   return healthy;
 }

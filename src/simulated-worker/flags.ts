@@ -24,7 +24,14 @@ All directives: docs/simulated-worker.md
 const NUMBERS = { port: 65_535, ttft: 1e9, chunk: 1e9, jitter: 1e9, keepalive: 1e9, seed: 1e9 } as const;
 type NumberFlag = keyof typeof NUMBERS;
 const isNumberFlag = (name: string): name is NumberFlag => Object.hasOwn(NUMBERS, name);
-const OPTION = { port: 'port', ttft: 'ttftMs', chunk: 'chunkMs', jitter: 'jitterMs', keepalive: 'keepaliveMs', seed: 'seed' } as const;
+const OPTION = {
+  port: 'port',
+  ttft: 'ttftMs',
+  chunk: 'chunkMs',
+  jitter: 'jitterMs',
+  keepalive: 'keepaliveMs',
+  seed: 'seed',
+} as const;
 
 export interface Flags {
   help: boolean;
@@ -40,7 +47,18 @@ export function readFlags(args: readonly string[]): Flags {
     args: [...args],
     strict: false,
     tokens: true,
-    options: { port: text, host: text, key: text, ttft: text, chunk: text, jitter: text, keepalive: text, cut: text, seed: text, help: { type: 'boolean' } },
+    options: {
+      port: text,
+      host: text,
+      key: text,
+      ttft: text,
+      chunk: text,
+      jitter: text,
+      keepalive: text,
+      cut: text,
+      seed: text,
+      help: { type: 'boolean' },
+    },
   });
   const flags: Flags = { help: false, options: { port: 8787, ttftMs: 300, chunkMs: 60 }, faults: [] };
   for (const token of tokens) {
@@ -62,7 +80,8 @@ function setFlag(flags: Flags, name: string, value: string | undefined): string 
     const most = NUMBERS[name];
     const least = name === 'keepalive' ? 1 : 0;
     const number = Number(value);
-    if (value === undefined || !/^\d+$/.test(value) || number < least || number > most) return `--${name} needs a whole number from ${least} to ${most}${got(value)}.`;
+    if (value === undefined || !/^\d+$/.test(value) || number < least || number > most)
+      return `--${name} needs a whole number from ${least} to ${most}${got(value)}.`;
     options[OPTION[name]] = number;
     return undefined;
   }

@@ -11,8 +11,12 @@ else await run();
 async function run(): Promise<void> {
   try {
     const worker = await startSimulatedWorker({ ...flags.options, onEnded: (call) => console.log(describe(call)) });
-    console.log(`The simulated worker listens on ${worker.url}${flags.options.apiKey === undefined ? '' : ', with a key'}.`);
-    console.log('Steer a message from its first characters: [[text="Hello" ttft=300 chunk=120 tools=read_memory]] Hi. More: --help');
+    console.log(
+      `The simulated worker listens on ${worker.url}${flags.options.apiKey === undefined ? '' : ', with a key'}.`,
+    );
+    console.log(
+      'Steer a message from its first characters: [[text="Hello" ttft=300 chunk=120 tools=read_memory]] Hi. More: --help',
+    );
     const end = (): void => void worker.close();
     process.once('SIGINT', end);
     process.once('SIGTERM', end);
@@ -26,7 +30,9 @@ function describe(call: CallRecord): string {
   const took = Math.round((call.endedMs ?? call.startedMs) - call.startedMs);
   const attempt = call.attempt === undefined ? '' : ` attempt ${call.attempt}`;
   const end = call.clientGone ? ', the client left' : '';
-  const problems = parseDirectives(call.message).problems.map((problem) => ` ! ${problem}`).join('');
+  const problems = parseDirectives(call.message)
+    .problems.map((problem) => ` ! ${problem}`)
+    .join('');
   const message = JSON.stringify([...call.message].slice(0, 60).join(''));
   return `#${call.n} ${call.queue || '(no user)'}${attempt} ${message} -> ${call.status ?? 'no answer'}, ${call.sentData.length} events, ${took} ms${end}${problems}`;
 }

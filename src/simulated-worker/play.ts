@@ -47,7 +47,14 @@ export interface Stage {
   random: Random;
 }
 
-const STREAM_HEADERS = ['Transfer-Encoding', 'chunked', 'Content-Type', 'text/event-stream', 'Cache-Control', 'no-cache'];
+const STREAM_HEADERS = [
+  'Transfer-Encoding',
+  'chunked',
+  'Content-Type',
+  'text/event-stream',
+  'Cache-Control',
+  'no-cache',
+];
 const KEEPALIVE = '{"type":"keepalive"}';
 
 /** Carries out one plan on one response. Ends when the work is done, the worker is down, or (hang, stall) the connection is gone. */
@@ -76,7 +83,13 @@ export async function play(plan: Plan, response: ServerResponse, call: Call, sta
 }
 
 /** Writes a whole response with exactly the engine's headers. */
-export function answer(response: ServerResponse, status: number, type: string, body: string, retryAfter?: string): void {
+export function answer(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  retryAfter?: string,
+): void {
   const headers = ['Content-Length', String(Buffer.byteLength(body)), 'Content-Type', type];
   if (retryAfter !== undefined) headers.push('Retry-After', retryAfter);
   response.sendDate = false;
@@ -85,29 +98,41 @@ export function answer(response: ServerResponse, status: number, type: string, b
   response.end(body);
 }
 
-async function stream(plan: Extract<Plan, { kind: 'stream' }>, response: ServerResponse, call: Call, stage: Stage): Promise<void> {
+async function stream(
+  plan: Extract<Plan, { kind: 'stream' }>,
+  response: ServerResponse,
+  call: Call,
+  stage: Stage,
+): Promise<void> {
   const { log, pauses, alive } = stage;
   call.status = 200;
   response.writeHead(200, STREAM_HEADERS);
   /** Cut writes happen one after the other. */
   let line = Promise.resolve();
   const write = (batch: readonly (string | Uint8Array)[], last: boolean): Promise<void> | undefined => {
-    if (batch.length > 0) log.sent(call, batch.map((data) => (typeof data === 'string' ? data : Buffer.from(data).toString())));
+    if (batch.length > 0)
+      log.sent(
+        call,
+        batch.map((data) => (typeof data === 'string' ? data : Buffer.from(data).toString())),
+      );
     if (response.destroyed) return undefined;
     const bytes = join(batch.map((data) => frame(data, stage.crlf)));
     if (stage.cut === 'none') {
       if (last) log.end(call);
       return put(response, bytes, last);
     }
-    return (line = line.then(() => putPieces(response, bytes, stage)).then(() => {
-      if (!last || response.destroyed) return;
-      log.end(call);
-      response.end();
-    }));
+    line = line
+      .then(() => putPieces(response, bytes, stage))
+      .then(() => {
+        if (!last || response.destroyed) return;
+        log.end(call);
+        response.end();
+      });
+    return line;
   };
 
   const paced = plan.steps.some((step) => step.delayMs > 0);
-  const keepalive = paced ? setInterval(() => write([KEEPALIVE], false), stage.keepaliveMs) : undefined;
+  const keepalive = paced ? setInterval(() => void write([KEEPALIVE], false), stage.keepaliveMs) : undefined;
   try {
     let batch: (string | Uint8Array)[] = [];
     for (const step of plan.steps) {
@@ -133,7 +158,10 @@ async function stream(plan: Extract<Plan, { kind: 'stream' }>, response: ServerR
 
 async function putPieces(response: ServerResponse, bytes: string | Uint8Array, stage: Stage): Promise<void> {
   const buffer = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-  const pieces = stage.cut === 'random' ? cutRandomly(buffer, stage.random) : cutEvery(buffer, stage.cut === 'none' ? buffer.length : stage.cut);
+  const pieces =
+    stage.cut === 'random'
+      ? cutRandomly(buffer, stage.random)
+      : cutEvery(buffer, stage.cut === 'none' ? buffer.length : stage.cut);
   for (const piece of pieces) {
     if (response.destroyed) return;
     await put(response, piece, false);

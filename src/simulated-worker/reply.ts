@@ -4,7 +4,7 @@ import type { ChatRequest } from './request.ts';
 import { type Random, uuid } from './wire.ts';
 
 /** One event and how long to wait before it. */
-export interface Step {
+interface Step {
   delayMs: number;
   data: string | Uint8Array;
 }
@@ -46,7 +46,12 @@ export function planReply(request: ChatRequest, steer: Directives, rest: string,
   if (steer.status !== undefined) return httpError(steer.status, steer.retryafter);
   if (steer.garbage !== undefined && steer.garbage !== false) {
     const type = steer.garbage === 'stream' ? 'text/event-stream' : 'text/html';
-    return { kind: 'answer', status: 200, type, body: '<html><body><h1>It works!</h1>\n<p>{"type": not an event</p></body></html>\n' };
+    return {
+      kind: 'answer',
+      status: 200,
+      type,
+      body: '<html><body><h1>It works!</h1>\n<p>{"type": not an event</p></body></html>\n',
+    };
   }
   return stream(request, steer, rest, setting);
 }
@@ -59,7 +64,18 @@ function stream(request: ChatRequest, steer: Directives, rest: string, setting: 
   const put = (event: object, delayMs = 0): void => void steps.push({ delayMs, data: JSON.stringify(event) });
   const status = (message: string): void => put({ type: 'status', message });
   const complete = (responses: readonly string[], url: string | null = null, delayMs = 0): void =>
-    put({ type: 'complete', response: { responses, response_language: request.response_language, voice_audio_base64: null, voice_audio_url: url } }, delayMs);
+    put(
+      {
+        type: 'complete',
+        response: {
+          responses,
+          response_language: request.response_language,
+          voice_audio_base64: null,
+          voice_audio_url: url,
+        },
+      },
+      delayMs,
+    );
   const done = (end: 'finish' | 'destroy' | 'stall' = 'finish'): Plan => ({ kind: 'stream', steps, end });
 
   if (request.ambient) {
@@ -119,7 +135,11 @@ function stream(request: ChatRequest, steer: Directives, rest: string, setting: 
   const spoken = request.audio || tools.includes('request_audio');
   if (spoken) status('Generating audio response...');
   const path = ['audio', request.org, request.user_id].map(encodeURIComponent).join('/');
-  complete(responses, spoken ? `${setting.origin}/api/v1/audio/${path}/${uuid(setting.random)}.opus` : null, delay(chunk));
+  complete(
+    responses,
+    spoken ? `${setting.origin}/api/v1/audio/${path}/${uuid(setting.random)}.opus` : null,
+    delay(chunk),
+  );
   return done();
 }
 
@@ -136,7 +156,7 @@ function answerParts(steer: Directives, rest: string): string[] {
 }
 
 function inPairs(text: string): string[] {
-  return text.match(/\s*(?:\S+\s*){1,2}|\s+/g) ?? [];
+  return text.match(/\s*(?:\S+\s*){1,2}|\s+/gy) ?? [];
 }
 
 /** The same text in `count` parts of about the same number of words. */
@@ -183,7 +203,12 @@ function modelError(status: number, n: number): string {
 /** The engine's HTTP error of this status. */
 export function httpError(status: number, retryAfter?: string, error?: string): Answer {
   const wait = retryAfter ?? (status === 429 ? '5' : undefined);
-  const answer: Answer = { kind: 'answer', status, type: 'application/json', body: JSON.stringify(errorBody(status, wait, error)) };
+  const answer: Answer = {
+    kind: 'answer',
+    status,
+    type: 'application/json',
+    body: JSON.stringify(errorBody(status, wait, error)),
+  };
   if (wait !== undefined) answer.retryAfter = wait;
   return answer;
 }
@@ -195,5 +220,10 @@ function errorBody(status: number, wait: string | undefined, error: string | und
   if (status === 502) return { error: 'ClaudeAPIError', code: 'CLAUDE_API_ERROR', message: modelError(529, 0) };
   if (status !== 429) return { error: STATUS_CODES[status] ?? 'Unknown error' };
   const message = 'Another request for this user is currently being processed. Please retry.';
-  return { error: 'Request in progress', code: 'CONCURRENT_REQUEST_REJECTED', message, retry_after_ms: Number(wait) * 1000 || 0 };
+  return {
+    error: 'Request in progress',
+    code: 'CONCURRENT_REQUEST_REJECTED',
+    message,
+    retry_after_ms: Number(wait) * 1000 || 0,
+  };
 }

@@ -53,7 +53,9 @@ export function readRequest(body: Body | undefined): ChatRequest | string {
     text: audio ? Buffer.from(text(body['audio_base64']), 'base64').toString() : text(body['message']),
     response_language: text(body['response_language_hint']) || 'en',
     ambient: group && !audio && body['addressed_to_bot'] === false,
-    queue: group ? ['group', org, text(body['chat_id']), text(body['thread_id'])].filter((part) => part !== '').join(':') : user_id,
+    queue: group
+      ? ['group', org, text(body['chat_id']), text(body['thread_id'])].filter((part) => part !== '').join(':')
+      : user_id,
   };
   const fault = faultOf(request, text(body['audio_base64']), text(body['audio_format']));
   if (fault !== undefined) request.fault = fault;
@@ -63,7 +65,8 @@ export function readRequest(body: Body | undefined): ChatRequest | string {
 function faultOf(request: ChatRequest, base64: string, format: string): string | undefined {
   if (!request.audio) return request.text.trim() === '' ? 'Message is required' : undefined;
   if (base64 === '' || format === '') return 'audio_base64 and audio_format are required when message_type is audio';
-  if (!FORMATS.includes(format.replace(/^audio\//, ''))) return `Unsupported audio format: ${format}. Supported: ${FORMATS.join(', ')}`;
+  if (!FORMATS.includes(format.replace(/^audio\//, '')))
+    return `Unsupported audio format: ${format}. Supported: ${FORMATS.join(', ')}`;
   return request.text.trim() === '' ? 'Transcription returned empty text' : undefined;
 }
 

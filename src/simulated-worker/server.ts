@@ -117,7 +117,10 @@ export class SimulatedWorker implements AsyncDisposable {
   /** Listens (again, on the same port). */
   async start(): Promise<void> {
     if (this.#server !== undefined) return;
-    const server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 }, (request, response) => void this.#handle(request, response));
+    const server = createServer(
+      { keepAliveTimeout: 120_000, requestTimeout: 0 },
+      (request, response) => void this.#handle(request, response),
+    );
     this.#server = server;
     this.#life++;
     server.on('connection', (socket) => {
@@ -162,15 +165,23 @@ export class SimulatedWorker implements AsyncDisposable {
     const startedAt = this.#log.tick();
     const raw = await read(request);
     if (raw === undefined) return;
-    const path = (request.url ?? '').replace(/\?.*$/, '');
-    if (request.method === 'GET' && path === '/health') return answer(response, 200, 'application/json', '{"status":"healthy"}');
+    const [path = ''] = (request.url ?? '').split('?', 1);
+    if (request.method === 'GET' && path === '/health')
+      return answer(response, 200, 'application/json', '{"status":"healthy"}');
     const refusal = path.startsWith('/api/') ? this.#unauthorized(request) : undefined;
-    if (request.method === 'POST' && path === '/api/v1/chat/stream') return this.#chat(request, response, raw, startedAt, refusal);
+    if (request.method === 'POST' && path === '/api/v1/chat/stream')
+      return this.#chat(request, response, raw, startedAt, refusal);
     const { status, type, body } = refusal ?? httpError(404, undefined, 'Not found');
     return answer(response, status, type, body);
   }
 
-  async #chat(request: IncomingMessage, response: ServerResponse, raw: string, startedAt: number, refusal: Plan | undefined): Promise<void> {
+  async #chat(
+    request: IncomingMessage,
+    response: ServerResponse,
+    raw: string,
+    startedAt: number,
+    refusal: Plan | undefined,
+  ): Promise<void> {
     const body: Body | undefined = parseBody(raw);
     const chat = readRequest(body);
     const known = typeof chat === 'string' ? { user_id: '', queue: '', text: '' } : chat;
@@ -182,15 +193,35 @@ export class SimulatedWorker implements AsyncDisposable {
     const random = seeded(seed + call.n * 7919);
     const steering = parseDirectives(message);
     const steer = forCall(this.respond?.(call) ?? steering.directives, call.nth);
-    const plan = refusal ?? (typeof chat === 'string' ? httpError(400, undefined, chat) : this.#plan(chat, steer, steering.rest, request, busy, call.n, random));
+    const plan =
+      refusal ??
+      (typeof chat === 'string'
+        ? httpError(400, undefined, chat)
+        : this.#plan(chat, steer, steering.rest, request, busy, call.n, random));
     const life = this.#life;
     const alive = (): boolean => life === this.#life;
-    await play(plan, response, call, { log: this.#log, pauses: this.#pauses, alive, keepaliveMs, cut: steer.cut ?? cut, crlf: steer.crlf ?? false, random });
+    await play(plan, response, call, {
+      log: this.#log,
+      pauses: this.#pauses,
+      alive,
+      keepaliveMs,
+      cut: steer.cut ?? cut,
+      crlf: steer.crlf ?? false,
+      random,
+    });
     if (call.endedAt !== undefined) this.#running.delete(call);
     else response.once('close', () => this.#running.delete(call));
   }
 
-  #plan(chat: ChatRequest, steer: Directives, rest: string, request: IncomingMessage, busy: boolean, n: number, random: () => number): Plan {
+  #plan(
+    chat: ChatRequest,
+    steer: Directives,
+    rest: string,
+    request: IncomingMessage,
+    busy: boolean,
+    n: number,
+    random: () => number,
+  ): Plan {
     const { ttftMs = 0, chunkMs = 0, jitterMs = 0 } = this.#options;
     const origin = `http://${request.headers.host ?? new URL(this.url).host}`;
     return planReply(chat, steer, rest, { ttftMs, chunkMs, jitterMs, random, origin, busy, n });
@@ -199,7 +230,7 @@ export class SimulatedWorker implements AsyncDisposable {
   #unauthorized(request: IncomingMessage): ReturnType<typeof httpError> | undefined {
     const { apiKey } = this.#options;
     if (apiKey === undefined) return undefined;
-    const token = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const token = /^Bearer +([^ ].*)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) return httpError(401);
     return token === apiKey ? undefined : httpError(403);
   }

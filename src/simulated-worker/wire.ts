@@ -22,7 +22,9 @@ export function uuid(random: Random): string {
 /** One event as it goes over the wire: `data: …` and a blank line. */
 export function frame(data: string | Uint8Array, crlf: boolean): string | Uint8Array {
   const end = crlf ? '\r\n\r\n' : '\n\n';
-  return typeof data === 'string' ? `data: ${data}${end}` : Buffer.concat([Buffer.from('data: '), data, Buffer.from(end)]);
+  return typeof data === 'string'
+    ? `data: ${data}${end}`
+    : Buffer.concat([Buffer.from('data: '), data, Buffer.from(end)]);
 }
 
 /** Frames as one piece: a string as long as all of them are. */

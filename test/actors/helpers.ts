@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Outcome } from '../../machines/events.ts';
 import { Turn } from '../../src/actors/turn.ts';
 import type { UserEffects } from '../../src/actors/users.ts';
@@ -9,8 +10,9 @@ export function aTurn(queue: string, token = 1): Turn {
 }
 
 /** Never comes to an end by itself; rejects when its state is left. */
-export function untilLeft(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+export async function untilLeft(signal: AbortSignal): Promise<never> {
+  await once(signal, 'abort');
+  throw signal.reason;
 }
 
 /** Effects of users whose queues are empty, but for what a test gives. */

@@ -37,7 +37,13 @@ const ROWS: Record<string, Row> = {
     detail: /must not be empty/,
     errors: ['user_id', 'org_id', 'client_id', 'message'],
   },
-  'a blank message': { body: message({ message: ' \n' }), status: 422, code: 'invalid_fields', detail: /blank/, errors: ['message'] },
+  'a blank message': {
+    body: message({ message: ' \n' }),
+    status: 422,
+    code: 'invalid_fields',
+    detail: /blank/,
+    errors: ['message'],
+  },
   'wrong types': {
     body: message({ user_id: 5, message: {}, addressed_to_bot: 'yes', message_type: 'video' }),
     status: 422,
@@ -93,7 +99,13 @@ const ROWS: Record<string, Row> = {
     code: 'body_too_large',
     detail: /MAX_BODY_BYTES/,
   },
-  'no content type': { headers: { 'content-type': '' }, body: message(), status: 415, code: 'wrong_content_type', detail: /application\/json/ },
+  'no content type': {
+    headers: { 'content-type': '' },
+    body: message(),
+    status: 415,
+    code: 'wrong_content_type',
+    detail: /application\/json/,
+  },
   'a form': {
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: 'user_id=u',
@@ -108,7 +120,13 @@ const ROWS: Record<string, Row> = {
     code: 'wrong_content_type',
     detail: /UTF-8/,
   },
-  'an unknown path': { method: 'GET', path: '/api/v1/nothing', status: 404, code: 'not_found', detail: /nothing at this path/ },
+  'an unknown path': {
+    method: 'GET',
+    path: '/api/v1/nothing',
+    status: 404,
+    code: 'not_found',
+    detail: /nothing at this path/,
+  },
   'a path that is not percent-encoding': {
     method: 'GET',
     path: '/api/v1/queue/%E0%A4%A',
@@ -160,7 +178,10 @@ for (const kind of STORES) {
   test(`${kind}: only holders of a key pass, but for the health paths`, async (t) => {
     const { client: nobody, url } = await aSystem(t, kind, { env: { BROKER_API_KEY: `other-key, ${KEY}` } });
     for (const path of ['/api/v1/queue/u', '/api/v1/stream?user_id=u&message_id=m', '/api/v1/nothing']) {
-      t.like(await nobody.get(path), { status: 401, body: { code: 'missing_key', detail: 'Missing X-API-Key header' } });
+      t.like(await nobody.get(path), {
+        status: 401,
+        body: { code: 'missing_key', detail: 'Missing X-API-Key header' },
+      });
       const wrong = new Client(url, { 'x-api-key': `${KEY}x` });
       t.like(await wrong.get(path), { status: 403, body: { code: 'invalid_key', detail: 'Invalid API key' } });
     }
@@ -173,7 +194,19 @@ for (const kind of STORES) {
 
   test(`${kind}: odd user ids are users like any other`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
-    const users = ['a/b', '{u}', '}', 'with spaces', '🕊️ Ana', 'group:x:y', '%2F', '..', 'u\u2028v', '"', 'x'.repeat(256)];
+    const users = [
+      'a/b',
+      '{u}',
+      '}',
+      'with spaces',
+      '🕊️ Ana',
+      'group:x:y',
+      '%2F',
+      '..',
+      'u\u2028v',
+      '"',
+      'x'.repeat(256),
+    ];
     for (const user of users) {
       const { status, body } = await client.post(aBody(user, 'hello'));
       t.is(status, 202, user);
@@ -182,7 +215,10 @@ for (const kind of STORES) {
       const queue = await rawGet(`${client.url}/api/v1/queue/${encodeURIComponent(user).replaceAll('.', '%2E')}`);
       t.like(JSON.parse(queue), { user_id: user, queue_length: 0 }, user);
     }
-    t.deepEqual(worker.calls.map((call) => call.user_id), users);
+    t.deepEqual(
+      worker.calls.map((call) => call.user_id),
+      users,
+    );
   });
 
   test(`${kind}: a request id is taken over when it is a sane one`, async (t) => {

@@ -22,8 +22,14 @@ for (const kind of STORES) {
       ['queued', 'processing', 'retrying', 'processing', 'done'],
     );
     for (const id of ids) t.like(theEnd(await client.all('u', id)), { event: 'done', status: 'completed' });
-    t.deepEqual(worker.calls.map((call) => call.idempotencyKey), [ids[0], ...ids]);
-    t.deepEqual(worker.calls.map((call) => call.attempt), [1, 2, 1, 1, 1]);
+    t.deepEqual(
+      worker.calls.map((call) => call.idempotencyKey),
+      [ids[0], ...ids],
+    );
+    t.deepEqual(
+      worker.calls.map((call) => call.attempt),
+      [1, 2, 1, 1, 1],
+    );
     t.deepEqual(worker.overlaps(), []);
     t.is(await end('SIGTERM'), 0);
   });

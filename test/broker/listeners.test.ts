@@ -20,12 +20,27 @@ for (const kind of STORES) {
     const during = client.all('u', id);
 
     const events = await before;
-    t.deepEqual(await during, events.filter(({ id: number }) => number !== undefined));
-    t.deepEqual((await beside).filter(({ id: number }) => number), events.filter(({ id: number }) => number));
+    t.deepEqual(
+      await during,
+      events.filter(({ id: number }) => number !== undefined),
+    );
+    t.deepEqual(
+      (await beside).filter(({ id: number }) => number),
+      events.filter(({ id: number }) => number),
+    );
     const after = await client.all('u', id);
-    t.deepEqual(after, events.filter(({ id: number }) => number !== undefined));
-    t.deepEqual(after.map(({ id: number }) => Number(number)), after.map((_, index) => index + 1));
-    t.deepEqual(after.slice(0, 2).map(({ event }) => event), ['queued', 'processing']);
+    t.deepEqual(
+      after,
+      events.filter(({ id: number }) => number !== undefined),
+    );
+    t.deepEqual(
+      after.map(({ id: number }) => Number(number)),
+      after.map((_, index) => index + 1),
+    );
+    t.deepEqual(
+      after.slice(0, 2).map(({ event }) => event),
+      ['queued', 'processing'],
+    );
     t.deepEqual(workerData(after), worker.calls.find((call) => call.idempotencyKey === id)?.sentData);
     t.like(theEnd(after), { event: 'done', status: 'completed' });
   });
@@ -66,10 +81,10 @@ for (const kind of STORES) {
     await client.streaming('u', await client.send('u', hold));
     const second = await client.send('u', hold);
     const third = client.sendAndStream('u', 'third');
-    t.deepEqual(place((await third.next()).value), { id: '1', place: 2 });
+    t.deepEqual(place(await third.next()), { id: '1', place: 2 });
     await worker.stop();
     await worker.start();
-    t.deepEqual(place((await third.next()).value), { id: '', place: 1 });
+    t.deepEqual(place(await third.next()), { id: '', place: 1 });
     await client.streaming('u', second);
     await worker.stop();
     await worker.start();
@@ -109,6 +124,6 @@ for (const kind of STORES) {
   });
 }
 
-function place(event: StreamEvent | undefined | void) {
-  return event && { id: event.id ?? '', place: JSON.parse(event.data).queue_position };
+function place({ done, value }: IteratorResult<StreamEvent, unknown>) {
+  return done ? undefined : { id: value.id ?? '', place: JSON.parse(value.data).queue_position };
 }

@@ -25,7 +25,10 @@ test('Redis away at start and again later: a clear no meanwhile, nothing accepte
   await worker.until(() => worker.calls[0]?.finishedAt);
   await redis.restart();
   for (const id of [running, ...waiting]) t.like(await eventualEnd(client, id), { event: 'done', status: 'completed' });
-  t.deepEqual(worker.calls.map((call) => call.idempotencyKey), [running, ...waiting]);
+  t.deepEqual(
+    worker.calls.map((call) => call.idempotencyKey),
+    [running, ...waiting],
+  );
   t.deepEqual(worker.overlaps(), []);
   t.like((await client.get('/health')).body, { status: 'healthy', active_queues: 0 });
 

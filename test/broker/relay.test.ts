@@ -46,6 +46,9 @@ for (const kind of STORES) {
     t.true(kept.length > 0);
     t.true(kept.every(({ id }) => id === undefined || id === ''));
     const messageId = String(theEnd(seen)['message_id']);
-    t.deepEqual((await client.all('u', messageId)).filter(({ data }) => data.includes('keepalive')), []);
+    t.deepEqual(
+      (await client.all('u', messageId)).filter(({ data }) => data.includes('keepalive')),
+      [],
+    );
   });
 }

@@ -84,7 +84,10 @@ for (const kind of STORES) {
     );
     const [first, second] = worker.calls;
     t.true((second?.startedMs ?? 0) - (first?.endedMs ?? 0) >= 990, 'not before Retry-After is over');
-    t.deepEqual(worker.calls.map((call) => call.attempt), [1, 2]);
+    t.deepEqual(
+      worker.calls.map((call) => call.attempt),
+      [1, 2],
+    );
   });
 
   test(`${kind}: a worker that refuses connections fails the message with a word; when it is back, the next one runs`, async (t) => {
@@ -101,7 +104,9 @@ for (const kind of STORES) {
     await client.send('stuck', '[[hang]]');
     await worker.waitForCalls(1);
     const ends = await Promise.all(
-      Array.from({ length: 20 }, async (_, n) => theEnd(await client.all(`u${n}`, await client.send(`u${n}`, 'hello')))),
+      Array.from({ length: 20 }, async (_, n) =>
+        theEnd(await client.all(`u${n}`, await client.send(`u${n}`, 'hello'))),
+      ),
     );
     t.true(ends.every((end) => end['status'] === 'completed'));
   });
@@ -110,7 +115,12 @@ for (const kind of STORES) {
 test.serial('odd HTTP answers of the worker each end the message with a word', async (t) => {
   const url = await aNockedWorker(t);
   const store = await aStore(t, 'embedded');
-  const { client } = await aBroker(t, { ...store, WORKER_BASE_URL: url, WORKER_API_KEY: 'secret-of-the-worker', MAX_ATTEMPTS: '1' });
+  const { client } = await aBroker(t, {
+    ...store,
+    WORKER_BASE_URL: url,
+    WORKER_API_KEY: 'secret-of-the-worker',
+    MAX_ATTEMPTS: '1',
+  });
   t.teardown(() => nock.cleanAll());
   nock(WORKER).persist().get('/health').reply(200, { status: 'healthy' });
   const answers: [status: number, body: string, headers: Record<string, string>, code: string][] = [

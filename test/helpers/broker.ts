@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava';
 import { pino } from 'pino';
 import { startBroker } from '../../src/broker.ts';
 import { readConfig } from '../../src/config.ts';
-import { startSimulatedWorker, type SimulatedWorker } from '../../src/simulated-worker/server.ts';
+import { type SimulatedWorker, startSimulatedWorker } from '../../src/simulated-worker/server.ts';
 import { Client } from './client.ts';
 import { startRedis } from './redis.ts';
 

@@ -1,6 +1,10 @@
 import { createParser } from 'eventsource-parser';
 
-export type StreamEvent = { readonly id: string | undefined; readonly event: string | undefined; readonly data: string };
+export type StreamEvent = {
+  readonly id: string | undefined;
+  readonly event: string | undefined;
+  readonly data: string;
+};
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Record<string, unknown> };
 
@@ -19,7 +23,11 @@ export class Client {
     this.#headers = headers;
   }
 
-  async request(method: string, path: string, options: { headers?: Record<string, string>; body?: string | Uint8Array<ArrayBuffer> } = {}): Promise<Answer> {
+  async request(
+    method: string,
+    path: string,
+    options: { headers?: Record<string, string>; body?: string | Uint8Array<ArrayBuffer> } = {},
+  ): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: { ...this.#headers, ...options.headers },
@@ -54,7 +62,11 @@ export class Client {
   }
 
   /** Posts and reads the events in one step. */
-  sendAndStream(userId: string, message: string, more: Record<string, unknown> = {}): AsyncGenerator<StreamEvent, void> {
+  sendAndStream(
+    userId: string,
+    message: string,
+    more: Record<string, unknown> = {},
+  ): AsyncGenerator<StreamEvent, void> {
     return this.events('/api/v1/message', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -86,7 +86,19 @@ async function run(port: number, directory: string, options: RedisOptions): Prom
   const cluster = options.cluster ? ['--cluster-enabled', 'yes'] : [];
   const server = spawn(
     'redis-server',
-    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...kept, ...cluster, ...(options.args ?? [])],
+    [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      directory,
+      '--save',
+      '',
+      ...kept,
+      ...cluster,
+      ...(options.args ?? []),
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let said = '';

@@ -25,7 +25,7 @@ export function reach(machine: AnyStateMachine, input: unknown, possible: Possib
 }
 
 /** The transitions that an event takes a machine through, those without an event included. */
-export function taken(
+function taken(
   machine: AnyStateMachine,
   state: AnyMachineSnapshot,
   event: EventObject,

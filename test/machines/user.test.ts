@@ -67,7 +67,10 @@ test('every state can be reached, and every transition is taken', (t) => {
 
 test('nothing that can happen breaks the machine', (t) => {
   const broken = REACHED.filter(({ state }) => state.status !== 'active' && place(state) !== 'retired');
-  t.deepEqual(broken.map(({ path }) => path), []);
+  t.deepEqual(
+    broken.map(({ path }) => path),
+    [],
+  );
 });
 
 test('the usual way: idle, dispatching, streaming, idle', (t) => {
@@ -112,7 +115,10 @@ test('a hint while busy, in whatever state, leads to another look at the queue',
 test('a user never rests with a hint unanswered, unless it is draining', (t) => {
   const idle = REACHED.filter(({ state }) => place(state) === 'idle');
   const resting = idle.filter(({ state }) => state.context.hinted && !state.context.draining);
-  t.deepEqual(resting.map(({ path }) => path), []);
+  t.deepEqual(
+    resting.map(({ path }) => path),
+    [],
+  );
 });
 
 test('drained in whatever state, a user claims no more and comes to rest when its call is over', (t) => {
@@ -142,7 +148,8 @@ test('aborted in whatever state, a user hands a claim over and comes to rest', (
     if (state.context.claim) {
       t.is(place(now), 'releasing', path);
       t.is(now.context.claim, state.context.claim, path);
-      for (const end of [released, fault('release')]) t.is(place(tell(userMachine, now, WORK, end).state), 'idle', path);
+      for (const end of [released, fault('release')])
+        t.is(place(tell(userMachine, now, WORK, end).state), 'idle', path);
     } else {
       t.is(place(now), 'idle', path);
     }

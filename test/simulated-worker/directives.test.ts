@@ -10,8 +10,25 @@ test('every directive is read', (t) => {
   t.deepEqual(problems, []);
   t.is(rest, 'the rest');
   t.deepEqual(directives, {
-    text: 'a "b" ]] é\n', ttft: 300, chunk: 120, events: 4, size: 10, tools: ['a', 'b'], status: 503, retryafter: '2', failtimes: 1,
-    fail: 529, midfail: 2, stall: 3, nocomplete: true, reset: true, hang: true, garbage: 'stream', crlf: true, cut: 1, raw: '{"x":1}',
+    text: 'a "b" ]] é\n',
+    ttft: 300,
+    chunk: 120,
+    events: 4,
+    size: 10,
+    tools: ['a', 'b'],
+    status: 503,
+    retryafter: '2',
+    failtimes: 1,
+    fail: 529,
+    midfail: 2,
+    stall: 3,
+    nocomplete: true,
+    reset: true,
+    hang: true,
+    garbage: 'stream',
+    crlf: true,
+    cut: 1,
+    raw: '{"x":1}',
   });
   t.deepEqual(parseDirectives('[[midfail=reset]]').directives, { midfail: 'reset' });
   t.deepEqual(parseDirectives('[[raw64=4oCo]]').directives, { raw: Buffer.from('\u2028') });
@@ -53,10 +70,42 @@ test('cuts go through characters and lose nothing', (t) => {
 });
 
 test('flags are read, and every bad one gets one sentence', (t) => {
-  t.deepEqual(readFlags(['--port', '0', '--key=k', '--cut', 'random', '--seed', '7', '--ttft', '1', '--chunk', '2', '--jitter', '3', '--keepalive', '4', '--host', '::1']), {
-    help: false, faults: [],
-    options: { port: 0, apiKey: 'k', cut: 'random', seed: 7, ttftMs: 1, chunkMs: 2, jitterMs: 3, keepaliveMs: 4, host: '::1' },
-  });
+  t.deepEqual(
+    readFlags([
+      '--port',
+      '0',
+      '--key=k',
+      '--cut',
+      'random',
+      '--seed',
+      '7',
+      '--ttft',
+      '1',
+      '--chunk',
+      '2',
+      '--jitter',
+      '3',
+      '--keepalive',
+      '4',
+      '--host',
+      '::1',
+    ]),
+    {
+      help: false,
+      faults: [],
+      options: {
+        port: 0,
+        apiKey: 'k',
+        cut: 'random',
+        seed: 7,
+        ttftMs: 1,
+        chunkMs: 2,
+        jitterMs: 3,
+        keepaliveMs: 4,
+        host: '::1',
+      },
+    },
+  );
   t.true(readFlags(['--help']).help);
   t.deepEqual(readFlags(['--port=99999', '--keepalive', '0', '--cut', 'often', '--nope', 'stray', '--key=']).faults, [
     '--port needs a whole number from 0 to 65535, not "99999".',

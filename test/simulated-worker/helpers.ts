@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { type CallRecord, type SimulatedWorker, startSimulatedWorker, type SimulatedWorkerOptions } from '../../src/simulated-worker/server.ts';
+import {
+  type CallRecord,
+  type SimulatedWorker,
+  type SimulatedWorkerOptions,
+  startSimulatedWorker,
+} from '../../src/simulated-worker/server.ts';
 
 export interface Answered {
   /** Status line and headers, exactly. */
@@ -15,12 +20,28 @@ export interface Answered {
   error: string | undefined;
 }
 
-export const message = (text: string, more: object = {}): object => ({ client_id: 'web', user_id: 'u1', message: text, message_type: 'text', ...more });
+export const message = (text: string, more: object = {}): object => ({
+  client_id: 'web',
+  user_id: 'u1',
+  message: text,
+  message_type: 'text',
+  ...more,
+});
 
 /** One raw HTTP/1.1 exchange over a socket of its own: what came, byte for byte. */
-export function send(worker: { port: number }, body: unknown, options: { headers?: Record<string, string>; path?: string; method?: string; signal?: AbortSignal } = {}): Promise<Answered> {
+export function send(
+  worker: { port: number },
+  body: unknown,
+  options: { headers?: Record<string, string>; path?: string; method?: string; signal?: AbortSignal } = {},
+): Promise<Answered> {
   const payload = typeof body === 'string' ? body : JSON.stringify(body);
-  const headers = Object.entries({ Host: `127.0.0.1:${worker.port}`, 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(payload)), Connection: 'close', ...options.headers });
+  const headers = Object.entries({
+    Host: `127.0.0.1:${worker.port}`,
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(payload)),
+    Connection: 'close',
+    ...options.headers,
+  });
   return new Promise((resolve) => {
     const received: Buffer[] = [];
     let error: string | undefined;
@@ -42,7 +63,14 @@ function split(bytes: Buffer): Omit<Answered, 'error'> {
   const head = bytes.subarray(0, at).toString();
   const status = Number(head.split(' ')[1]);
   let rest = bytes.subarray(at + 4);
-  if (!/^transfer-encoding: chunked/im.test(head)) return { head, status, body: rest, chunks: [rest], whole: rest.length === Number(/^content-length: (\d+)/im.exec(head)?.[1]) };
+  if (!/^transfer-encoding: chunked/im.test(head))
+    return {
+      head,
+      status,
+      body: rest,
+      chunks: [rest],
+      whole: rest.length === Number(/^content-length: (\d+)/im.exec(head)?.[1]),
+    };
   const chunks: Buffer[] = [];
   for (;;) {
     const line = rest.indexOf('\r\n');
@@ -55,7 +83,11 @@ function split(bytes: Buffer): Omit<Answered, 'error'> {
 
 /** The data lines of an event stream, as text. */
 export function lines(body: Buffer): string[] {
-  return body.toString().split(/\r?\n\r?\n/).filter((part) => part !== '').map((part) => part.replace(/^data: /, ''));
+  return body
+    .toString()
+    .split(/\r?\n\r?\n/)
+    .filter((part) => part !== '')
+    .map((part) => part.replace(/^data: /, ''));
 }
 
 export interface Recorded {
@@ -67,19 +99,28 @@ export interface Recorded {
 /** All exchanges of one recording of the real engine. */
 export function recordings(name: string): Recorded[] {
   const text = readFileSync(new URL(`./recordings/${name}`, import.meta.url), 'utf8');
-  return text.split(/^### /m).slice(1).flatMap((part) => {
-    const request = /--- request \(verbatim\)\nPOST (\S+) HTTP\/1\.1\n(?:.+\n)*\n(.*)/.exec(part);
-    const response = /--- response:.*\n((?:\[\+.*\n)+)/.exec(part)?.[1];
-    if (request === null || response === undefined) return [];
-    const wire = response.split('\n').map((line) => line.replace(/^\[\+ *\d+ ms\] /, '')).join('')
-      .replace(/\\(\\|r|n|t)/g, (_, char: string) => ({ r: '\r', n: '\n', t: '\t' })[char] ?? char);
-    const { head, body } = split(Buffer.from(wire));
-    return [{ request: { path: request[1] ?? '', body: request[2] ?? '' }, head, events: lines(body) }];
-  });
+  return text
+    .split(/^### /m)
+    .slice(1)
+    .flatMap((part) => {
+      const request = /--- request \(verbatim\)\nPOST (\S+) HTTP\/1\.1\n(?:.+\n)*\n(.*)/.exec(part);
+      const response = /--- response:.*\n((?:\[\+.*\n)+)/.exec(part)?.[1];
+      if (request === null || response === undefined) return [];
+      const wire = response
+        .split('\n')
+        .map((line) => line.replace(/^\[\+ *\d+ ms\] /, ''))
+        .join('')
+        .replace(/\\(\\|r|n|t)/g, (_, char: string) => ({ r: '\r', n: '\n', t: '\t' })[char] ?? char);
+      const { head, body } = split(Buffer.from(wire));
+      return [{ request: { path: request[1] ?? '', body: request[2] ?? '' }, head, events: lines(body) }];
+    });
 }
 
 /** Runs `use` against a worker of its own. */
-export async function withWorker(options: SimulatedWorkerOptions, use: (worker: SimulatedWorker) => Promise<void>): Promise<void> {
+export async function withWorker(
+  options: SimulatedWorkerOptions,
+  use: (worker: SimulatedWorker) => Promise<void>,
+): Promise<void> {
   await using worker = await startSimulatedWorker(options);
   await use(worker);
 }

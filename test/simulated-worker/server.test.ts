@@ -11,7 +11,10 @@ test('an echo, in one write when nothing waits', async (t) => {
     const got = await send(worker, message('What is John 3:16? Tell me at length, with all that belongs to it'));
     t.deepEqual(types(got.body), ['status', 'progress', 'progress', 'progress', 'progress', 'complete']);
     t.is(got.chunks.length, 1);
-    t.regex(lines(got.body).at(-1) ?? '', /"responses":\["What is John 3:16\? Tell me at length, with all that belongs to it"\]/);
+    t.regex(
+      lines(got.body).at(-1) ?? '',
+      /"responses":\["What is John 3:16\? Tell me at length, with all that belongs to it"\]/,
+    );
     t.deepEqual(worker.calls[0]?.sentData, lines(got.body));
   });
 });
@@ -19,17 +22,27 @@ test('an echo, in one write when nothing waits', async (t) => {
 test('health, other paths, keys', async (t) => {
   await withWorker({ apiKey: 'k' }, async (worker) => {
     const ask = async (path: string, method: string, key?: string): Promise<string> => {
-      const got = await send(worker, message('hi'), { path, method, headers: key === undefined ? {} : { Authorization: key } });
+      const got = await send(worker, message('hi'), {
+        path,
+        method,
+        headers: key === undefined ? {} : { Authorization: key },
+      });
       return `${got.status} ${types(got.body).join()}`;
     };
     t.is(await ask('/health', 'GET'), '200 {"status":"healthy"}');
     t.is(await ask('/nowhere', 'GET'), '404 {"error":"Not found"}');
     t.is(await ask('/api/v1/chat/stream', 'GET', 'Bearer k'), '404 {"error":"Not found"}');
     t.is(await ask('/api/v1/chat/stream', 'POST'), '401 {"error":"Authorization header with Bearer token required"}');
-    t.is(await ask('/api/v1/chat/stream', 'POST', 'Basic k'), '401 {"error":"Authorization header with Bearer token required"}');
+    t.is(
+      await ask('/api/v1/chat/stream', 'POST', 'Basic k'),
+      '401 {"error":"Authorization header with Bearer token required"}',
+    );
     t.is(await ask('/api/v1/chat/stream', 'POST', 'Bearer x'), '403 {"error":"Invalid API key"}');
     t.is(await ask('/api/v1/chat/stream', 'POST', 'Bearer k'), '200 status,progress,complete');
-    t.deepEqual(worker.calls.map((call) => call.status), [401, 401, 403, 200]);
+    t.deepEqual(
+      worker.calls.map((call) => call.status),
+      [401, 401, 403, 200],
+    );
   });
 });
 
@@ -43,7 +56,10 @@ test('validation', async (t) => {
     t.is(await ask('[]'), '400 {"error":"Invalid JSON in request body"}');
     t.is(await ask({}), '400 {"error":"user_id is required"}');
     t.is(await ask({ user_id: 'u' }), '400 {"error":"client_id is required"}');
-    t.is(await ask(message('x', { message_key: 'k' })), '400 {"error":"message_key is only supported on /api/v1/chat/callback"}');
+    t.is(
+      await ask(message('x', { message_key: 'k' })),
+      '400 {"error":"message_key is only supported on /api/v1/chat/callback"}',
+    );
     t.is(await ask(message('x', { message_type: 'film' })), '400 {"error":"message_type must be text or audio"}');
     t.is(await ask(message(' ')), '200 {"type":"error","error":"Message is required"}');
     t.deepEqual(worker.overlaps(), []);
@@ -66,12 +82,17 @@ test('cuts inside characters reassemble to the same bytes', async (t) => {
 test('events and size', async (t) => {
   await withWorker({}, async (worker) => {
     const progress = async (text: string): Promise<string[]> =>
-      lines((await send(worker, message(text))).body).flatMap((line) => /^\{"type":"progress","text":"(.*)"\}$/.exec(line)?.slice(1) ?? []);
+      lines((await send(worker, message(text))).body).flatMap(
+        (line) => /^\{"type":"progress","text":"(.*)"\}$/.exec(line)?.slice(1) ?? [],
+      );
     t.deepEqual(await progress('[[text="a b c d e f" events=2]]'), ['a b ', 'c d e f']);
     t.deepEqual(await progress('[[text="a b c" events=3]]'), ['a b ', 'c', 'a b ']);
     t.deepEqual(await progress('[[events=0]] x'), []);
     const sized = await progress('[[text="é👋" events=5 size=1000]]');
-    t.deepEqual(sized.map((one) => Buffer.byteLength(one)), [1000, 1000, 1000, 1000, 1000]);
+    t.deepEqual(
+      sized.map((one) => Buffer.byteLength(one)),
+      [1000, 1000, 1000, 1000, 1000],
+    );
     t.is((await progress('[[events=3000 size=2000]] big')).length, 3000);
   });
 });
@@ -102,7 +123,10 @@ test('crlf, raw, nocomplete, garbage', async (t) => {
 test('errors before the stream', async (t) => {
   await withWorker({}, async (worker) => {
     const busy = await send(worker, message('[[status=429]]'));
-    t.is(busy.head, 'HTTP/1.1 429 Too Many Requests\r\nContent-Length: 176\r\nContent-Type: application/json\r\nRetry-After: 5');
+    t.is(
+      busy.head,
+      'HTTP/1.1 429 Too Many Requests\r\nContent-Length: 176\r\nContent-Type: application/json\r\nRetry-After: 5',
+    );
     t.regex(busy.body.toString(), /"code":"CONCURRENT_REQUEST_REJECTED".*"retry_after_ms":5000/);
     t.regex((await send(worker, message('[[status=503 retryafter=0]]'))).head, /^HTTP\/1.1 503 [^]*Retry-After: 0$/);
     t.regex((await send(worker, message('[[status=502]]'))).body.toString(), /CLAUDE_API_ERROR/);
@@ -113,9 +137,26 @@ test('errors before the stream', async (t) => {
 test('failtimes counts by Idempotency-Key, else by user and text', async (t) => {
   await withWorker({}, async (worker) => {
     const status = async (key: string | undefined, user_id = 'u1'): Promise<number> =>
-      (await send(worker, message('[[status=503 failtimes=2]] x', { user_id }), { headers: key === undefined ? {} : { 'Idempotency-Key': key, 'X-Attempt': '7' } })).status;
-    t.deepEqual([await status('a'), await status('b'), await status('a'), await status('a'), await status('b'), await status('b')], [503, 503, 503, 200, 503, 200]);
-    t.deepEqual([await status(undefined), await status(undefined, 'u2'), await status(undefined), await status(undefined)], [503, 503, 503, 200]);
+      (
+        await send(worker, message('[[status=503 failtimes=2]] x', { user_id }), {
+          headers: key === undefined ? {} : { 'Idempotency-Key': key, 'X-Attempt': '7' },
+        })
+      ).status;
+    t.deepEqual(
+      [
+        await status('a'),
+        await status('b'),
+        await status('a'),
+        await status('a'),
+        await status('b'),
+        await status('b'),
+      ],
+      [503, 503, 503, 200, 503, 200],
+    );
+    t.deepEqual(
+      [await status(undefined), await status(undefined, 'u2'), await status(undefined), await status(undefined)],
+      [503, 503, 503, 200],
+    );
     t.like(worker.calls[3], { idempotencyKey: 'a', attempt: 7, nth: 3, status: 200, user_id: 'u1' });
     t.is(worker.calls.at(-1)?.attempt, undefined);
   });
@@ -141,7 +182,10 @@ test('reset: no byte; midfail: broken after N', async (t) => {
 
 test('hang and stall stay open until the client leaves', async (t) => {
   await withWorker({ keepaliveMs: 1 }, async (worker) => {
-    for (const [n, text, expected] of [[1, '[[hang]]', ''], [2, '[[stall=1 text="a b c d"]]', 'status,progress']] as const) {
+    for (const [n, text, expected] of [
+      [1, '[[hang]]', ''],
+      [2, '[[stall=1 text="a b c d"]]', 'status,progress'],
+    ] as const) {
       const leave = new AbortController();
       const answered = send(worker, message(text), { signal: leave.signal });
       const call = await worker.onCall((one) => one.n === n);
@@ -163,7 +207,11 @@ test('keepalives while it works', async (t) => {
     const leave = new AbortController();
     const answered = send(worker, message('[[ttft=900000]] slow'), { signal: leave.signal });
     await worker.until(() => (worker.calls[0]?.sentData.length ?? 0) > 2 || undefined);
-    t.deepEqual(worker.calls[0]?.sentData.slice(0, 3), ['{"type":"status","message":"Processing your request..."}', '{"type":"keepalive"}', '{"type":"keepalive"}']);
+    t.deepEqual(worker.calls[0]?.sentData.slice(0, 3), [
+      '{"type":"status","message":"Processing your request..."}',
+      '{"type":"keepalive"}',
+      '{"type":"keepalive"}',
+    ]);
     leave.abort();
     await answered;
   });
@@ -210,7 +258,13 @@ test('overlaps, open calls and order are seen; one user’s calls are not kept a
 
 test('audio is steered by what it says; the hook overrules', async (t) => {
   await withWorker({}, async (worker) => {
-    const audio = { client_id: 'w', user_id: 'u', message_type: 'audio', audio_format: 'ogg', audio_base64: Buffer.from('[[status=503]] hi').toString('base64') };
+    const audio = {
+      client_id: 'w',
+      user_id: 'u',
+      message_type: 'audio',
+      audio_format: 'ogg',
+      audio_base64: Buffer.from('[[status=503]] hi').toString('base64'),
+    };
     t.is((await send(worker, audio)).status, 503);
     worker.respond = (call) => (call.n === 2 ? { text: 'hooked' } : undefined);
     t.regex((await send(worker, audio)).body.toString(), /"responses":\["hooked"\]/);
@@ -246,7 +300,11 @@ test('a port in use is an error; waiting on a closed worker is one too', async (
 });
 
 test('the command line: address, one line for a call, ends on a signal', async (t) => {
-  const child = spawn(process.execPath, ['src/simulated-worker/main.ts', '--port', '0', '--ttft', '0', '--chunk', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    process.execPath,
+    ['src/simulated-worker/main.ts', '--port', '0', '--ttft', '0', '--chunk', '0'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   t.teardown(() => child.kill('SIGKILL'));
   let out = '';
   const said = new EventEmitter();

@@ -1,0 +1,167 @@
+/**
+ * Who may import whom: http -> actors -> machines, with the adapters (store, stream, worker) at the side.
+ * The wiring, and nothing else, knows them all.
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+const WIRING = '^src/broker[.]ts$';
+
+export default {
+  forbidden: [
+    {
+      name: 'no-circular',
+      severity: 'error',
+      comment: 'A cycle between modules; types alone may refer to each other inside one folder.',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      comment: 'Nothing imports this file and it imports nothing: remove it, or use it.',
+      from: { orphan: true, pathNot: '[.]d[.]ts$' },
+      to: {},
+    },
+    {
+      name: 'no-unreachable',
+      severity: 'error',
+      comment: 'No entry point and no test leads to this file.',
+      from: { path: '^(src/main|src/demo/main|src/simulated-worker/main|test/.+[.]test)[.]ts$' },
+      to: { path: '^(src|machines|test)/.+[.]ts$', pathNot: '(/main|[.]test)[.]ts$', reachable: false },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      comment: 'This import leads nowhere.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-undeclared-package',
+      severity: 'error',
+      comment: 'The shipped code imports only what package.json lists under dependencies.',
+      from: { path: '^(src|machines)/' },
+      to: {
+        dependencyTypes: [
+          'npm-dev',
+          'npm-optional',
+          'npm-peer',
+          'npm-no-pkg',
+          'npm-unknown',
+          'unknown',
+          'undetermined',
+        ],
+      },
+    },
+    {
+      name: 'machines-are-pure',
+      severity: 'error',
+      comment: 'A machine is a pure description: it imports xstate and other machines, no I/O and no Node.js API.',
+      from: { path: '^machines/' },
+      to: { pathNot: ['^machines/', '(^|/)node_modules/xstate/'] },
+    },
+    {
+      name: 'only-actors-run-machines',
+      severity: 'error',
+      comment: 'Machines are run by actors; everyone else knows their events as types at most.',
+      from: { path: '^src/', pathNot: '^src/actors/' },
+      to: { path: '^machines/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-actors-use-xstate',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/actors/' },
+      to: { path: '(^|/)node_modules/xstate/' },
+    },
+    {
+      name: 'only-the-wiring-uses-http',
+      severity: 'error',
+      comment: 'HTTP is the outermost layer: only the wiring imports it.',
+      from: { pathNot: ['^src/http/', '^test/', WIRING] },
+      to: { path: '^src/http/' },
+    },
+    {
+      name: 'http-reaches-inwards',
+      severity: 'error',
+      comment:
+        'HTTP uses actors, the stream, and the ports of store and worker; never machines or an adapter of the store.',
+      from: { path: '^src/http/' },
+      to: {
+        path: ['^src/', '^machines/'],
+        pathNot: ['^src/http/', '^src/actors/', '^src/stream/', '^src/store/(store|events)[.]ts$', '^src/errors[.]ts$'],
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'http-knows-no-inside',
+      severity: 'error',
+      comment: 'Not even the types of a machine or of an adapter.',
+      from: { path: '^src/http/' },
+      to: { path: ['^machines/', '^src/store/[^/]+/'] },
+    },
+    {
+      name: 'adapters-look-at-ports-only',
+      severity: 'error',
+      comment: 'Store, worker and stream know neither HTTP nor actors nor the wiring.',
+      from: { path: '^src/(store|worker|stream)/' },
+      to: { path: ['^src/(http|actors|demo|simulated-worker)/', '^src/(broker|main|config)[.]ts$'] },
+    },
+    {
+      name: 'actors-look-inwards',
+      severity: 'error',
+      comment: 'Actors run machines against ports; they know neither HTTP nor the wiring.',
+      from: { path: '^src/actors/' },
+      to: {
+        path: [
+          '^src/(http|demo|simulated-worker)/',
+          '^src/(broker|main|config)[.]ts$',
+          '^src/store/(open[.]ts|[^/]+/)',
+        ],
+      },
+    },
+    {
+      name: 'a-store-is-opened-in-one-place',
+      severity: 'error',
+      comment: 'The adapters of the store are imported by src/store/open.ts, and that by the wiring.',
+      from: { path: '^(src|machines)/', pathNot: ['^src/store/open[.]ts$', '^src/store/[^/]+/', WIRING] },
+      to: { path: ['^src/store/[^/]+/', '^src/store/open[.]ts$'] },
+    },
+    {
+      name: 'store-adapters-are-apart',
+      severity: 'error',
+      comment: 'An adapter of the store knows the port and itself, no other adapter.',
+      from: { path: '^src/store/([^/]+)/' },
+      to: { path: '^src/store/(open[.]ts$|[^/]+/)', pathNot: '^src/store/$1/' },
+    },
+    {
+      name: 'simulated-worker-stands-alone',
+      severity: 'error',
+      comment: 'It stands in for another program and shares nothing with the broker.',
+      from: { path: '^src/simulated-worker/' },
+      to: { path: ['^src/', '^machines/', '^test/'], pathNot: '^src/simulated-worker/' },
+    },
+    {
+      name: 'simulated-worker-is-for-demo-and-tests',
+      severity: 'error',
+      from: { path: '^(src|machines)/', pathNot: '^src/(simulated-worker|demo)/' },
+      to: { path: '^src/simulated-worker/' },
+    },
+    {
+      name: 'nothing-imports-an-entry-point',
+      severity: 'error',
+      from: {},
+      to: { path: ['^src/main[.]ts$', '^src/(demo|simulated-worker)/main[.]ts$'] },
+    },
+    {
+      name: 'no-tests-in-the-product',
+      severity: 'error',
+      from: { pathNot: '^test/' },
+      to: { path: '^test/' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import test from 'ava';
+import { ConfigFault, readConfig } from '../src/config.ts';
+
+/** `.env.example` with its defaults, which stand there as comments, taken for settings. */
+const example = parseEnv(
+  readFileSync(new URL('../.env.example', import.meta.url), 'utf8').replaceAll(/^# (?=[A-Z_]+=)/gm, ''),
+);
+
+test('the settings of .env.example are the defaults, and none is missing', (t) => {
+  const { BROKER_API_KEY: _key, ...defaults } = example;
+  const bare = readConfig({});
+  t.deepEqual(readConfig({ ...defaults, REDIS_URL: '' }), bare);
+  t.is(defaults['REDIS_URL'], 'redis://localhost:6379');
+  // Each of them is read: a value that none of them can have is refused by name, or taken over.
+  for (const name of Object.keys(example)) {
+    const fault = t.throws(() => taken(name), { instanceOf: Error }, name);
+    t.regex(fault.message, new RegExp(name), name);
+  }
+
+  function taken(name: string): void {
+    const odd = readConfig({
+      ...(name === 'NODE_ENV' ? { ALLOW_UNAUTHENTICATED: 'true' } : {}),
+      [name]: 'an\u0001 odd value',
+    });
+    if (JSON.stringify(odd) !== JSON.stringify(bare)) throw new Error(`${name} was taken over`);
+  }
+});
+
+test('values at their limits', (t) => {
+  t.is(readConfig({ SHUTDOWN_SECONDS: '0' }).shutdownMs, 0);
+  t.is(readConfig({ LEASE_SECONDS: '1.5' }).leaseMs, 1500);
+  t.is(readConfig({ LOG_LEVEL: 'Warning' }).logLevel, 'warn');
+  t.is(readConfig({ WORKER_BASE_URL: 'https://worker.test/base/' }).worker.baseUrl, 'https://worker.test/base');
+  t.is(readConfig({ REDIS_URL: 'redis://a:1,rediss://b:2' }).redisUrl, 'redis://a:1,rediss://b:2');
+  t.deepEqual(readConfig({ BROKER_API_KEY: ' one , two,' }).apiKeys, ['one', 'two']);
+  t.true(readConfig({ NODE_ENV: 'production', ALLOW_UNAUTHENTICATED: 'TRUE' }).production);
+  for (const env of [
+    { PORT: '65536' },
+    { LEASE_SECONDS: '0.5' },
+    { MAX_QUEUE_LENGTH: '1e3' },
+    { PUBLIC_URL: 'http://plain.test' },
+  ]) {
+    t.throws(() => readConfig(env), { instanceOf: ConfigFault }, JSON.stringify(env));
+  }
+});
