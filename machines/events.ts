@@ -43,7 +43,9 @@ export type UserEvent =
   /** Stop the call in hand and hand the claim over. */
   | { readonly type: 'abort' }
   /** The claim with this token belongs to another broker now: drop the work. */
-  | { readonly type: 'claim.lost'; readonly token: number };
+  | { readonly type: 'claim.lost'; readonly token: number }
+  /** The message under the claim with this token was cancelled: break its call off and end it. */
+  | { readonly type: 'claim.cancelled'; readonly token: number };
 
 /** What the supervisor is told. */
 export type SupervisorEvent =
@@ -53,5 +55,13 @@ export type SupervisorEvent =
   | { readonly type: 'user.idle'; readonly queue: string }
   | { readonly type: 'users.gone' }
   | { readonly type: 'claim.lost'; readonly queue: string; readonly token: number }
+  | { readonly type: 'claim.cancelled'; readonly queue: string; readonly token: number }
   | { readonly type: 'drain' }
   | { readonly type: 'abort' };
+
+/** What the worker's health is told of the calls that are made. */
+export type WorkerHealthEvent =
+  /** The worker answered a call, whatever it said. */
+  | { readonly type: 'call.reached' }
+  /** A call was refused, reset before an answer, or told by a gateway that nobody is there. */
+  | { readonly type: 'call.unreachable' };

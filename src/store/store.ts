@@ -10,12 +10,28 @@ import type { Claim, EndStatus, Outcome } from '../../machines/events.ts';
 export interface Store {
   readonly kind: 'redis' | 'embedded';
 
-  /** Puts a message at the end of its queue, once for each of its deduplication keys. */
+  /** Puts a message at the end of its queue, once for each of its deduplication keys, as its `ifBusy` says. */
   enqueue(message: NewMessage): Promise<Enqueued>;
+
+  /**
+   * Puts a failed message at the end of its queue again, as if it had just been accepted: with a new log and no attempts.
+   * Undefined for a message this queue does not know.
+   */
+  requeue(queue: string, messageId: string): Promise<Requeued | undefined>;
+
+  /**
+   * Cancels a message: one that waits ends at once, the end of one in work is left to the broker that holds its claim,
+   * or to the next claim. Undefined for a message this queue does not know.
+   */
+  cancel(queue: string, messageId: string): Promise<Cancelled | undefined>;
+
+  /** Cancels all that wait in a queue; answers how many. */
+  clear(queue: string): Promise<number>;
 
   /**
    * Claims the head of a queue for `leaseMs`: the first waiting message, or one whose claim ran out or is this
    * broker's own from before, then as its next attempt. Undefined when there is nothing, or another broker's claim is alive.
+   * What has waited for too long on the way ends as expired, and a cancelled message whose claim ran out as cancelled.
    */
   claim(queue: string): Promise<ClaimedMessage | undefined>;
 
@@ -40,16 +56,28 @@ export interface Store {
   /** Gives up a claim unfinished: the message is due again at once. A claim already lost is no fault. */
   release(claim: Claim): Promise<void>;
 
-  /** Prolongs claims by the lease; answers those that were lost. */
-  renew(claims: readonly Claim[]): Promise<readonly Claim[]>;
+  /** Prolongs claims by the lease; answers those that were lost, and those whose message was cancelled meanwhile. */
+  renew(claims: readonly Claim[]): Promise<Renewal>;
+
+  /** Calls back, in passing and perhaps never, when a message that this broker has claimed was cancelled; `renew` tells for sure. */
+  onCancelled(callback: (claim: CancelledClaim) => void): void;
 
   /** A message's log after event `after`, at most `limit` events. Undefined for a message this queue does not know. */
   read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined>;
 
+  /** How a message stands. Undefined for one this queue does not know. */
+  message(queue: string, messageId: string): Promise<MessageState | undefined>;
+
+  /** Failed messages that are still kept, newest first, at most `limit`, after those of the page that ended with `after`. */
+  deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]>;
+
   /** The waiting messages of a queue and the one being worked on. */
   queue(queue: string): Promise<QueueState>;
 
-  /** Up to `limit` queues with work and no live claim, and the counts kept for all queues. Costs the same whatever their number. */
+  /**
+   * Up to `limit` queues with work and no live claim, and the counts kept for all queues. Costs the same whatever their
+   * number. Ends messages that have waited for too long, a bounded number at a time.
+   */
   sweep(limit: number): Promise<Sweep>;
 
   /** Calls back when a queue's messages gain events or move up, whoever caused it. Resolves once nothing can be missed. */
@@ -67,7 +95,12 @@ export type StoreSettings = {
   readonly brokerId: string;
   readonly leaseMs: number;
   readonly maxQueueLength: number;
+  /** A message that waits longer expires. */
+  readonly messageTtlMs: number;
+  /** How long a message is kept after its end, with its log. */
   readonly retentionMs: number;
+  /** The same, for one that failed. */
+  readonly deadLetterRetentionMs: number;
   readonly deduplicationMs: number;
 };
 
@@ -78,12 +111,62 @@ export type NewMessage = {
   readonly payload: string;
   /** Keys under which the same message is accepted only once; see G3. */
   readonly deduplicationKeys: readonly string[];
+  readonly ifBusy: IfBusy;
 };
+
+/** What a new message does when others wait or are worked on: line up, be refused, or have all of them cancelled. */
+export type IfBusy = 'enqueue' | 'reject' | 'interrupt';
 
 export type Enqueued =
   | { readonly type: 'queued'; readonly position: number }
   | { readonly type: 'duplicate'; readonly id: string; readonly status: MessageStatus; readonly position: number }
-  | { readonly type: 'full'; readonly length: number };
+  | { readonly type: 'full'; readonly length: number }
+  /** Only with `reject`. */
+  | { readonly type: 'busy' };
+
+export type Requeued =
+  | { readonly type: 'queued'; readonly position: number }
+  | { readonly type: 'full'; readonly length: number }
+  | { readonly type: 'not_failed'; readonly status: MessageStatus };
+
+export type Cancelled =
+  | { readonly type: 'cancelled' }
+  /** It is worked on: its call is being broken off. */
+  | { readonly type: 'cancelling' }
+  | { readonly type: 'ended'; readonly status: EndStatus };
+
+export type Renewal = { readonly lost: readonly Claim[]; readonly cancelled: readonly Claim[] };
+
+export type CancelledClaim = Pick<Claim, 'queue' | 'token'>;
+
+export type MessageState = {
+  readonly id: string;
+  readonly status: MessageStatus;
+  /** Place among the waiting, 0 when it does not wait. */
+  readonly position: number;
+  readonly attempts: number;
+  readonly queuedAt: number;
+  /** When it was claimed first. */
+  readonly startedAt: number | undefined;
+  readonly endedAt: number | undefined;
+  /** Why it ended otherwise than completed. */
+  readonly failure: { readonly code: string; readonly error: string } | undefined;
+  /** Id of the last event in its log. */
+  readonly last: number;
+};
+
+/** Where a dead letter is among all of them, for the page after it. */
+export type DeadLetterPlace = { readonly endedAt: number; readonly messageId: string };
+
+export type DeadLetter = {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly attempts: number;
+  readonly queuedAt: number;
+  readonly endedAt: number;
+  readonly code: string;
+  readonly error: string;
+};
 
 export type MessageStatus = 'queued' | 'processing' | EndStatus;
 

@@ -1,6 +1,7 @@
 import { claimContract } from './contract/claim.ts';
 import type { Declare, MakePlace } from './contract/kit.ts';
 import { logContract } from './contract/log.ts';
+import { operationsContract } from './contract/operations.ts';
 import { queueContract } from './contract/queue.ts';
 import { sweepContract } from './contract/sweep.ts';
 import { textContract } from './contract/text.ts';
@@ -12,6 +13,7 @@ export function storeContract(test: Declare, aPlace: MakePlace): void {
   claimContract(test, aPlace);
   logContract(test, aPlace);
   sweepContract(test, aPlace);
+  operationsContract(test, aPlace);
   watchContract(test, aPlace);
   textContract(test, aPlace);
 }

@@ -12,7 +12,7 @@ function aDirectory(t: ExecutionContext): string {
   return directory;
 }
 
-storeContract(test, async (t): Promise<Place> => {
+storeContract(test.serial, async (t): Promise<Place> => {
   const directory = aDirectory(t);
   let present: EmbeddedStore | undefined;
   t.teardown(() => present?.close());

@@ -12,7 +12,7 @@ test.before(async () => {
 });
 test.after.always(() => redis?.stop());
 
-storeContract(test, async (t): Promise<Place> => {
+storeContract(test.serial, async (t): Promise<Place> => {
   databases += 1;
   const url = `${redis.url}/${databases}`;
   return {

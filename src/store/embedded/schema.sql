@@ -1,11 +1,12 @@
--- One file holds everything. Layout version 1 (PRAGMA user_version).
+-- One file holds everything.
 CREATE TABLE IF NOT EXISTS queues (
   id          TEXT PRIMARY KEY,
   message_id  TEXT NOT NULL,             -- the message being worked on
   owner       TEXT NOT NULL,             -- the broker that claimed it
   token       INTEGER NOT NULL,          -- fencing token of that claim
   lease_until INTEGER NOT NULL,          -- a claim not renewed by then may be taken over
-  previous    INTEGER NOT NULL           -- token of the claim whose settling claimed this one, else 0
+  previous    INTEGER NOT NULL,          -- token of the claim whose settling claimed this one, else 0
+  cancelled   INTEGER NOT NULL DEFAULT 0 -- 1: the message is to be cancelled by who holds the claim
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS messages (
@@ -14,8 +15,9 @@ CREATE TABLE IF NOT EXISTS messages (
   queue       TEXT NOT NULL,
   status      TEXT NOT NULL,             -- queued, processing, completed, failed, cancelled, expired
   position    INTEGER NOT NULL,          -- place in the queue when accepted: its first event tells it
-  payload     TEXT,                      -- what the worker is sent
+  payload     TEXT,                      -- what the worker is sent; kept of a failed message, for another try
   queued_at   INTEGER NOT NULL,
+  started_at  INTEGER,                   -- first claimed
   attempts    INTEGER NOT NULL DEFAULT 0,
   last        INTEGER NOT NULL DEFAULT 1,-- id of the last event in the log
   token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
@@ -26,6 +28,7 @@ CREATE TABLE IF NOT EXISTS messages (
 );
 CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, seq) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS messages_oldest  ON messages (seq) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS messages_failed  ON messages (ended_at, id) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS messages_expiry  ON messages (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS events (

@@ -1,8 +1,11 @@
 -- Puts a message at the end of its queue, once for each deduplication key. A repeat answers as the first call did.
 --
--- ARGV    5 message   6 payload   7 most that may wait   8 deduplication ms   9 deduplication keys, as a JSON array
--- answer  {'queued', position}  {'duplicate', message, status, position}  {'full', length}
-local id, payload, most, remember, keys = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], cjson.decode(ARGV[9])
+-- ARGV    8 message   9 payload   10 most that may wait   11 deduplication ms   12 deduplication keys, as a JSON array
+--         13 if others wait or are worked on: enqueue, reject or interrupt
+-- answer  {'queued', position, owner and token of the claim that was cancelled by it, if one was}
+--         {'duplicate', message, status, position}  {'full', length}  {'busy'}
+local id, payload, most, remember, keys = ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11], cjson.decode(ARGV[12])
+local if_busy = ARGV[13]
 
 local known = redis.call('HGET', message_key(id), 'position')
 if known then return { 'queued', tonumber(known) } end
@@ -18,14 +21,20 @@ for _, key in ipairs(keys) do
 end
 
 local length = redis.call('LLEN', WAITING)
-if length >= most then return { 'full', length } end
+local cancelled = {}
+if if_busy == 'reject' and (length > 0 or redis.call('EXISTS', CLAIM) == 1) then return { 'busy' } end
+if if_busy == 'interrupt' then
+  cancel_waiting()
+  length = 0
+  if redis.call('EXISTS', CLAIM) == 1 then
+    redis.call('HSET', CLAIM, 'cancelled', 1)
+    cancelled = redis.call('HMGET', CLAIM, 'owner', 'token')
+  end
+elseif length >= most then
+  return { 'full', length }
+end
 
 redis.call('HSET', message_key(id), 'queue', queue, 'status', 'queued', 'position', length + 1, 'payload', payload,
-  'queued_at', now, 'attempts', 0, 'last', 1, 'keys', ARGV[9])
-redis.call('RPUSH', WAITING, id)
+  'queued_at', now, 'attempts', 0, 'last', 1, 'keys', ARGV[12])
 for _, key in ipairs(keys) do redis.call('SET', deduplication_key(key), '|' .. id, 'PX', remember) end
-if length == 0 then redis.call('ZADD', HEADS, now, queue) end
--- A queue that is being worked on keeps the end of its lease.
-redis.call('ZADD', DUE, 'NX', now, queue)
-redis.call('HINCRBY', COUNTS, 'waiting', 1)
-return { 'queued', length + 1 }
+return { 'queued', push(id), unpack(cancelled) }

@@ -11,13 +11,16 @@
  *   per shard    due        zset    queue → ms from which it can be claimed: now, or the end of its lease
  *                heads      zset    queue → queued_at of its first waiting message
  *                counts     hash    waiting, processing, token (the last fencing token given out)
+ *                dead       zset    failed message → ended_at
  *   per queue    w:<queue>  list    ids of the waiting messages
- *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous; gone when nothing is claimed
+ *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, cancelled; gone when nothing is claimed
  *                c:<queue>  channel [broker, message, last, moved] at every change
- *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then token, ended_at, code, error
+ *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then started_at,
+ *                                   token, ended_at, code, error
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
  *   others       d:<length of queue>:<queue>:<key>
  *                           string  `|<message>` while that message is alive, `<status>|<message>` once it ended
+ *   per broker   btb:1:b:<broker>  channel [queue, token] of a claim of its whose message was cancelled
  */
 export const SHARDS = 128;
 
@@ -47,4 +50,9 @@ export function messageKeys(base: string, messageId: string): [message: string, 
 
 export function channelOf(queue: string): string {
   return `${baseOf(shardOf(queue))}c:${queue}`;
+}
+
+/** Where a broker is told that a message it works on was cancelled. */
+export function brokerChannel(brokerId: string): string {
+  return `btb:1:b:${brokerId}`;
 }

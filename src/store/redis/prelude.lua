@@ -1,12 +1,14 @@
--- Put in front of every script that changes a queue.
+-- Put in front of every script that changes a queue. `scripts.ts` puts the words the broker ends messages with before it.
 --
 -- KEYS  1 due   2 heads   3 counts   4 w:<queue>   5 q:<queue>
--- ARGV  1 base of the shard's keys   2 queue   3 this broker   4 lease in ms   5... the script's own
+-- ARGV  1 base of the shard's keys   2 queue   3 this broker   4 lease   5 retention   6 retention of a failed message
+--       7 how long a message may wait (all in ms)   8... the script's own
 --
 -- Keys of messages are made from the base: which message is next is known only here. They carry the same hash tag.
 -- Scripts check first and write after, so that a refusal (also Redis' own, when memory is full) leaves nothing half done.
 local DUE, HEADS, COUNTS, WAITING, CLAIM = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local base, queue, broker, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local base, queue, broker = ARGV[1], ARGV[2], ARGV[3]
+local lease, retention, dead_retention, ttl = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,9 +18,9 @@ local function log_key(id) return base .. 'e:' .. id end
 -- The length keeps queue and key apart, whatever characters they hold.
 local function deduplication_key(key) return base .. 'd:' .. #queue .. ':' .. queue .. ':' .. key end
 
--- Tells other brokers; this one tells its own watchers when the script has answered.
-local function publish(id, last, moved)
-  redis.call('SPUBLISH', base .. 'c:' .. queue, cjson.encode({ broker, id, last, moved }))
+-- Tells the brokers. `from`: the one that needs not be told, because it tells its own watchers when the script has answered.
+local function publish(id, last, moved, from)
+  redis.call('SPUBLISH', base .. 'c:' .. queue, cjson.encode({ from, id, last, moved }))
 end
 
 -- Writes events (name, data, name, data...) behind event `last`. In portions: Lua passes at most some 8,000 arguments.
@@ -48,16 +50,101 @@ local function gap(id)
   return { 'gap', tonumber(redis.call('HGET', message_key(id), 'last') or -1) }
 end
 
+-- As JSON.stringify writes it.
+local function quoted(text)
+  return (string.gsub(cjson.encode(text), '\\/', '/'))
+end
+
+-- Puts a message at the end of the queue; answers its place.
+local function push(id)
+  local length = redis.call('RPUSH', WAITING, id)
+  if length == 1 then redis.call('ZADD', HEADS, now, queue) end
+  -- A queue that is being worked on keeps the end of its lease.
+  redis.call('ZADD', DUE, 'NX', now, queue)
+  redis.call('HINCRBY', COUNTS, 'waiting', 1)
+  return length
+end
+
+-- After messages were taken from the waiting list: the index says what is left.
+local function reindex()
+  local head = redis.call('LINDEX', WAITING, 0)
+  if head then
+    redis.call('ZADD', HEADS, redis.call('HGET', message_key(head), 'queued_at') or now, queue)
+  else
+    redis.call('ZREM', HEADS, queue)
+    if redis.call('EXISTS', CLAIM) == 0 then redis.call('ZREM', DUE, queue) end
+  end
+end
+
+-- Marks a message as ended, for as long as it is kept.
+local function close(id, token, status, code, error)
+  local m, kept = message_key(id), retention
+  redis.call('HSET', m, 'status', status, 'token', token, 'ended_at', now, 'code', code, 'error', error)
+  if status == 'failed' then
+    kept = dead_retention
+    redis.call('ZREMRANGEBYSCORE', base .. 'dead', '-inf', now - dead_retention)
+    redis.call('ZADD', base .. 'dead', now, id)
+  else
+    redis.call('HDEL', m, 'payload')
+  end
+  redis.call('PEXPIRE', m, kept)
+  redis.call('PEXPIRE', log_key(id), kept)
+  for _, key in ipairs(cjson.decode(redis.call('HGET', m, 'keys') or '[]')) do
+    -- The key may have run out and be another message's by now.
+    local d = deduplication_key(key)
+    if redis.call('GET', d) == '|' .. id then redis.call('SET', d, status .. '|' .. id, 'KEEPTTL') end
+  end
+end
+
+-- Ends a message that nobody works on, with its terminal event. `error`: one of the words, which is its code too.
+local function finish(id, status, error)
+  local event = string.format('{"message_id":%s,"status":"%s","code":"%s","error":%s}', quoted(id), status, status, quoted(error))
+  local last = write_log(id, tonumber(redis.call('HGET', message_key(id), 'last')), { 'error', event }, 1)
+  redis.call('HSET', message_key(id), 'last', last)
+  close(id, '', status, status, error)
+  publish(id, last, true, '')
+end
+
+-- Cancels all that wait; answers how many.
+local function cancel_waiting()
+  local ids = redis.call('LRANGE', WAITING, 0, -1)
+  if #ids == 0 then return 0 end
+  redis.call('DEL', WAITING)
+  redis.call('HINCRBY', COUNTS, 'waiting', -#ids)
+  for _, id in ipairs(ids) do
+    if redis.call('EXISTS', message_key(id)) == 1 then finish(id, 'cancelled', CANCELLED) end
+  end
+  return #ids
+end
+
+-- Ends the messages at the head that have waited for too long, at most `most`; answers how many.
+local function expire_waiting(most)
+  local count = 0
+  while count < most do
+    local id = redis.call('LINDEX', WAITING, 0)
+    if not id then break end
+    local queued_at = redis.call('HGET', message_key(id), 'queued_at')
+    if queued_at and queued_at + ttl > now then break end
+    redis.call('LPOP', WAITING)
+    redis.call('HINCRBY', COUNTS, 'waiting', -1)
+    -- Its data can only be missing where Redis was allowed to evict it; the queue goes on without it.
+    if queued_at then finish(id, 'expired', EXPIRED) end
+    count = count + 1
+  end
+  return count
+end
+
+-- Forgets the claim: its message has ended.
+local function unclaim()
+  redis.call('DEL', CLAIM)
+  redis.call('HINCRBY', COUNTS, 'processing', -1)
+end
+
 -- {message, token, attempt, payload, last, queued_at} of the present claim.
 local function claimed()
   local claim = redis.call('HMGET', CLAIM, 'message', 'token')
   local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at')
   return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), tonumber(m[4]) }
-end
-
--- As JSON.stringify writes it.
-local function quoted(text)
-  return (string.gsub(cjson.encode(text), '\\/', '/'))
 end
 
 -- Claims a message as its next attempt. `reason`: why the attempt before ended, false at the first.
@@ -69,6 +156,8 @@ local function take(id, reason, nonce, previous)
   if reason then
     events[1] = 'retrying'
     events[2] = string.format('{"message_id":%s,"attempt":%d,"reason":%s}', quoted(id), attempt, quoted(reason))
+  else
+    redis.call('HSET', m, 'started_at', now)
   end
   events[#events + 1] = 'processing'
   events[#events + 1] = string.format('{"message_id":%s,"attempt":%d}', quoted(id), attempt)
@@ -78,29 +167,17 @@ local function take(id, reason, nonce, previous)
   redis.call('HSET', CLAIM, 'message', id, 'owner', broker, 'token', token, 'until', now + lease,
     'nonce', nonce, 'previous', previous)
   redis.call('ZADD', DUE, now + lease, queue)
-  publish(id, last, not reason)
+  publish(id, last, not reason, broker)
   return claimed()
 end
 
 -- Claims the first waiting message; false when none waits.
 local function claim_next(nonce, previous)
-  local id
-  repeat
-    id = redis.call('LPOP', WAITING)
-    if id then redis.call('HINCRBY', COUNTS, 'waiting', -1) end
-    -- Its data can only be missing where Redis was allowed to evict it; the queue goes on without it.
-  until not id or redis.call('EXISTS', message_key(id)) == 1
-
-  local head = redis.call('LINDEX', WAITING, 0)
-  if head then
-    redis.call('ZADD', HEADS, redis.call('HGET', message_key(head), 'queued_at') or now, queue)
-  else
-    redis.call('ZREM', HEADS, queue)
-  end
-  if not id then
-    redis.call('ZREM', DUE, queue)
-    return false
-  end
+  expire_waiting(math.huge)
+  local id = redis.call('LPOP', WAITING)
+  if id then redis.call('HINCRBY', COUNTS, 'waiting', -1) end
+  reindex()
+  if not id then return false end
   redis.call('HINCRBY', COUNTS, 'processing', 1)
   return take(id, false, nonce, previous)
 end

@@ -4,29 +4,47 @@ import type { Claim, Outcome } from '../../../machines/events.ts';
 import { ClaimLost, StoreUnavailable } from '../../errors.ts';
 import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
 import type {
+  Cancelled,
+  CancelledClaim,
   Change,
   ClaimedMessage,
+  DeadLetter,
+  DeadLetterPlace,
   Enqueued,
   LogEvent,
   LogPage,
-  MessageStatus,
+  MessageState,
   NewMessage,
   QueueState,
+  Renewal,
+  Requeued,
   SettledMessage,
   Store,
   StoreSettings,
   Sweep,
 } from '../store.ts';
 import { type Client, type Connection, connect, connectListener } from './connection.ts';
-import { baseOf, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
-import { integer, list, pairs, text } from './reply.ts';
+import { baseOf, brokerChannel, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
+import {
+  claimOf,
+  deadLettersOf,
+  endStatusOf,
+  integer,
+  list,
+  messageOf,
+  pairs,
+  statusOf,
+  text,
+  unexpected,
+} from './reply.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { Watchers } from './watchers.ts';
 
-const STATUSES: readonly MessageStatus[] = ['queued', 'processing', 'completed', 'failed', 'cancelled', 'expired'];
 /** How long a claim whose answer was lost is asked for again, under the same nonce. */
 const CLAIM_AGAIN_MS = 1000;
 const CLAIM_PAUSE_MS = 50;
+/** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
+const EXPIRE_AT_ONCE = 100;
 
 /** The store in a Redis (7 or newer) or Redis Cluster that any number of brokers share. `keys.ts` shows what is where. */
 export class RedisStore implements Store {
@@ -56,24 +74,65 @@ export class RedisStore implements Store {
       maxQueueLength,
       deduplicationMs,
       JSON.stringify(keys),
+      message.ifBusy,
     );
     const [type, first, status, position] = list(reply);
     switch (type) {
       case 'queued':
+        if (status) this.#sayCancelled(text(status), message.queue, integer(position));
         return { type, position: integer(first) };
+      case 'busy':
+        return { type };
       case 'full':
         return { type, length: integer(first) };
       case 'duplicate':
         return { type, id: text(first), status: statusOf(status), position: integer(position) };
       default:
-        throw new TypeError(`Redis gave an unexpected answer: ${JSON.stringify(reply)}`);
+        throw unexpected(reply);
     }
+  }
+
+  async requeue(queue: string, messageId: string): Promise<Requeued | undefined> {
+    const reply = await this.#change(SCRIPTS.requeue, queue, messageId, this.#settings.maxQueueLength);
+    if (reply === null) return undefined;
+    const [type, value] = list(reply);
+    switch (type) {
+      case 'queued':
+        return { type, position: integer(value) };
+      case 'full':
+        return { type, length: integer(value) };
+      case 'not_failed':
+        return { type, status: statusOf(value) };
+      default:
+        throw unexpected(reply);
+    }
+  }
+
+  async cancel(queue: string, messageId: string): Promise<Cancelled | undefined> {
+    const reply = await this.#change(SCRIPTS.cancel, queue, messageId);
+    if (reply === null) return undefined;
+    const [type, value, token] = list(reply);
+    switch (type) {
+      case 'cancelled':
+        return { type };
+      case 'cancelling':
+        this.#sayCancelled(text(value), queue, integer(token));
+        return { type };
+      case 'ended':
+        return { type, status: endStatusOf(value) };
+      default:
+        throw unexpected(reply);
+    }
+  }
+
+  async clear(queue: string): Promise<number> {
+    return integer(await this.#change(SCRIPTS.clear, queue));
   }
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
     // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
     const nonce = randomUUID();
-    const reply = await repeatedFor(CLAIM_AGAIN_MS, () => this.#change(SCRIPTS.claim, queue, nonce, TAKEN_OVER));
+    const reply = await repeatedFor(CLAIM_AGAIN_MS, () => this.#change(SCRIPTS.claim, queue, nonce));
     if (reply === null) return undefined;
     const claim = claimOf(queue, reply);
     this.#tellClaimed(claim);
@@ -102,7 +161,7 @@ export class RedisStore implements Store {
   ): Promise<SettledMessage> {
     const all = [...events, endEvent(claim.messageId, outcome)];
     const { code, error } = outcome.status === 'completed' ? { code: '', error: '' } : outcome;
-    const details = [outcome.status, code, error, this.#settings.retentionMs, proceed ? 1 : 0];
+    const details = [outcome.status, code, error, proceed ? 1 : 0];
     const [end, waiting, following] = await this.#write(SCRIPTS.settle, claim, last, details, all);
     this.#tell(claim, last, all);
     const next = following ? claimOf(claim.queue, following) : undefined;
@@ -114,9 +173,16 @@ export class RedisStore implements Store {
     await this.#change(SCRIPTS.release, claim.queue, claim.token);
   }
 
-  async renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+  async renew(claims: readonly Claim[]): Promise<Renewal> {
     const held = await Promise.all(claims.map((claim) => this.#change(SCRIPTS.renew, claim.queue, claim.token)));
-    return claims.filter((_, index) => held[index] !== 1);
+    return {
+      lost: claims.filter((_, index) => held[index] === 0),
+      cancelled: claims.filter((_, index) => held[index] === 2),
+    };
+  }
+
+  onCancelled(callback: (claim: CancelledClaim) => void): void {
+    this.#watchers.onCancelled(callback);
   }
 
   async read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined> {
@@ -138,6 +204,28 @@ export class RedisStore implements Store {
     };
   }
 
+  async message(queue: string, messageId: string): Promise<MessageState | undefined> {
+    const base = baseOf(shardOf(queue));
+    const [key] = messageKeys(base, messageId);
+    const reply = await this.#redis.run(SCRIPTS.message, [key, `${base}w:${queue}`], [queue, messageId]);
+    if (reply === null) return undefined;
+    return messageOf(messageId, reply);
+  }
+
+  async deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]> {
+    const place = after ? [after.endedAt, after.messageId] : ['+inf', ''];
+    const shards = await Promise.all(
+      Array.from({ length: SHARDS }, (_, shard) => {
+        const base = baseOf(shard);
+        return this.#redis.run(SCRIPTS.dead, [`${base}dead`], [base, limit, ...place]);
+      }),
+    );
+    return shards
+      .flatMap(deadLettersOf)
+      .sort((a, b) => b.endedAt - a.endedAt || (a.messageId < b.messageId ? 1 : -1))
+      .slice(0, limit);
+  }
+
   async queue(queue: string): Promise<QueueState> {
     const base = baseOf(shardOf(queue));
     const [now, processing, waiting] = list(
@@ -152,19 +240,25 @@ export class RedisStore implements Store {
   }
 
   async sweep(limit: number): Promise<Sweep> {
+    const { messageTtlMs } = this.#settings;
     const shards = await Promise.all(
-      Array.from({ length: SHARDS }, (_, shard) => this.#redis.run(SCRIPTS.sweep, shardKeys(baseOf(shard)), [limit])),
+      Array.from({ length: SHARDS }, (_, shard) =>
+        this.#redis.run(SCRIPTS.sweep, shardKeys(baseOf(shard)), [limit, messageTtlMs, EXPIRE_AT_ONCE]),
+      ),
     );
+    const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];
     const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0 };
     for (const shard of shards) {
-      const [now, queues, active, waiting, processing, oldest] = list(shard);
+      const [now, queues, active, waiting, processing, oldest, late] = list(shard);
+      overdue.push(...list(late).map(text));
       due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
       counts.activeQueues += integer(active);
       counts.waiting += integer(waiting);
       counts.processing += integer(processing);
       if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));
     }
+    await Promise.all(overdue.map((queue) => this.#change(SCRIPTS.expire, queue, EXPIRE_AT_ONCE)));
     due.sort((a, b) => a.at - b.at);
     return { due: due.slice(0, limit).map(({ queue }) => queue), counts };
   }
@@ -213,8 +307,19 @@ export class RedisStore implements Store {
   /** Runs a script that changes a queue; see `prelude.lua`. */
   #change(script: Script, queue: string, ...args: readonly (string | number)[]): Promise<unknown> {
     const base = baseOf(shardOf(queue));
-    const { brokerId, leaseMs } = this.#settings;
-    return this.#redis.run(script, queueKeys(base, queue), [base, queue, brokerId, leaseMs, ...args]);
+    const { brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs } = this.#settings;
+    const common = [base, queue, brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs];
+    return this.#redis.run(script, queueKeys(base, queue), [...common, ...args]);
+  }
+
+  /** Tells the broker that works on it. Should that get lost, its next renewal tells. */
+  #sayCancelled(owner: string, queue: string, token: number): void {
+    if (owner === this.#settings.brokerId) {
+      this.#watchers.cancelled({ queue, token });
+      return;
+    }
+    const claim = JSON.stringify([queue, token]);
+    this.#redis.call((client) => client.spublish(brokerChannel(owner), claim)).catch(() => {});
   }
 
   /** Runs a script that writes to the log of a claimed message; answers what comes behind its `ok`. */
@@ -248,25 +353,6 @@ export class RedisStore implements Store {
     const events = attempt === 1 ? [processing] : [retryingEvent(messageId, attempt, TAKEN_OVER), processing];
     this.#watchers.tell(queue, { messageId, last, events, moved: attempt === 1 });
   }
-}
-
-function claimOf(queue: string, reply: unknown): ClaimedMessage {
-  const [messageId, token, attempt, payload, last, queuedAt] = list(reply);
-  return {
-    queue,
-    messageId: text(messageId),
-    token: integer(token),
-    attempt: integer(attempt),
-    payload: text(payload),
-    last: integer(last),
-    queuedAt: integer(queuedAt),
-  };
-}
-
-function statusOf(reply: unknown): MessageStatus {
-  const status = STATUSES.find((known) => known === reply);
-  if (!status) throw new TypeError(`Redis gave an unexpected status: ${JSON.stringify(reply)}`);
-  return status;
 }
 
 async function repeatedFor<Result>(ms: number, call: () => Promise<Result>): Promise<Result> {

@@ -1,7 +1,7 @@
 -- Prolongs a claim by the lease.
 --
--- ARGV    5 token
--- answer  1 when it was still held, else 0
-if not holds(ARGV[5]) then return 0 end
+-- ARGV    8 token
+-- answer  0 when it was lost, 1 when it is still held, 2 when its message was cancelled meanwhile
+if not holds(ARGV[8]) then return 0 end
 prolong()
-return 1
+return redis.call('HEXISTS', CLAIM, 'cancelled') == 1 and 2 or 1

@@ -1,3 +1,9 @@
+import type { EndStatus } from '../../../machines/events.ts';
+import type { ClaimedMessage, DeadLetter, MessageState, MessageStatus } from '../store.ts';
+
+const STATUSES = ['queued', 'processing'] as const;
+const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
+
 /** What a script answered, looked at rather than trusted: a wrong shape is a fault of ours and says so. */
 
 export function list(reply: unknown): readonly unknown[] {
@@ -24,6 +30,64 @@ export function pairs<Pair>(reply: unknown, pair: (first: unknown, second: unkno
   return result;
 }
 
-function unexpected(reply: unknown): TypeError {
+export function unexpected(reply: unknown): TypeError {
   return new TypeError(`Redis gave an unexpected answer: ${JSON.stringify(reply)?.slice(0, 200)}`);
+}
+
+/** What `claim.lua` answers. */
+export function claimOf(queue: string, reply: unknown): ClaimedMessage {
+  const [messageId, token, attempt, payload, last, queuedAt] = list(reply);
+  return {
+    queue,
+    messageId: text(messageId),
+    token: integer(token),
+    attempt: integer(attempt),
+    payload: text(payload),
+    last: integer(last),
+    queuedAt: integer(queuedAt),
+  };
+}
+
+/** What `dead.lua` answers. */
+export function deadLettersOf(reply: unknown): DeadLetter[] {
+  const flat = list(reply);
+  const letters: DeadLetter[] = [];
+  for (let i = 0; i < flat.length; i += 7) {
+    letters.push({
+      messageId: text(flat[i]),
+      queue: text(flat[i + 1]),
+      attempts: integer(flat[i + 2]),
+      queuedAt: integer(flat[i + 3]),
+      endedAt: integer(flat[i + 4]),
+      code: text(flat[i + 5]),
+      error: text(flat[i + 6]),
+    });
+  }
+  return letters;
+}
+
+export function statusOf(reply: unknown): MessageStatus {
+  return STATUSES.find((known) => known === reply) ?? endStatusOf(reply);
+}
+
+export function endStatusOf(reply: unknown): EndStatus {
+  const status = END_STATUSES.find((known) => known === reply);
+  if (!status) throw unexpected(reply);
+  return status;
+}
+
+/** What `message.lua` answers. */
+export function messageOf(id: string, reply: unknown): MessageState {
+  const [status, position, attempts, queuedAt, last, startedAt, endedAt, code, error] = list(reply);
+  return {
+    id,
+    status: statusOf(status),
+    position: integer(position),
+    attempts: integer(attempts),
+    queuedAt: integer(queuedAt),
+    startedAt: startedAt ? integer(startedAt) : undefined,
+    endedAt: endedAt ? integer(endedAt) : undefined,
+    failure: code ? { code: text(code), error: text(error) } : undefined,
+    last: integer(last),
+  };
 }

@@ -1,24 +1,43 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { CANCELLED, EXPIRED, TAKEN_OVER } from '../events.ts';
 
 /** A Lua script and the name Redis keeps it under once it has seen it. */
 export type Script = { readonly sha: string; readonly lua: string };
 
-/** One script for each change of the store. Each says in its head what it takes and answers. */
+/** What the scripts say in the broker's name, the same in every store. */
+const WORDS = Object.entries({ TAKEN_OVER, CANCELLED: CANCELLED.error, EXPIRED: EXPIRED.error })
+  .map(([name, text]) => `local ${name} = ${JSON.stringify(text)}`)
+  .join('\n');
+
+/** One script for each change of the store, and for each question. Each says in its head what it takes and answers. */
 export const SCRIPTS = {
-  enqueue: load('prelude', 'enqueue'),
-  claim: load('prelude', 'claim'),
-  append: load('prelude', 'append'),
-  retry: load('prelude', 'retry'),
-  settle: load('prelude', 'settle'),
-  release: load('prelude', 'release'),
-  renew: load('prelude', 'renew'),
-  read: load('read'),
-  queue: load('queue'),
-  sweep: load('sweep'),
+  enqueue: change('enqueue'),
+  requeue: change('requeue'),
+  cancel: change('cancel'),
+  clear: change('clear'),
+  expire: change('expire'),
+  claim: change('claim'),
+  append: change('append'),
+  retry: change('retry'),
+  settle: change('settle'),
+  release: change('release'),
+  renew: change('renew'),
+  read: script(text('read')),
+  message: script(text('message')),
+  queue: script(text('queue')),
+  dead: script(text('dead')),
+  sweep: script(text('sweep')),
 };
 
-function load(...names: readonly string[]): Script {
-  const lua = names.map((name) => readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8')).join('\n');
+function change(name: string): Script {
+  return script([WORDS, text('prelude'), text(name)].join('\n'));
+}
+
+function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+function text(name: string): string {
+  return readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8');
 }

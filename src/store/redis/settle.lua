@@ -1,28 +1,17 @@
 -- Ends the claimed message and, if asked, claims the next. A repeat ends nothing twice and finds the same next claim.
 --
--- ARGV    5 token   6 message   7 id of the event before   8 status   9 code   10 error
---         11 retention ms   12 '1' to claim the next   13... name, data of each event, the terminal one last
+-- ARGV    8 token   9 message   10 id of the event before   11 status   12 code   13 error   14 '1' to claim the next
+--         15... name, data of each event, the terminal one last
 -- answer  {'ok', last, 1 if messages waited, next claim or nil}  {'lost'}  {'gap', last}
-local token, id, last, status = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local retention, proceed = ARGV[11], ARGV[12] == '1'
-local finish = last + (#ARGV - 12) / 2
-local m = message_key(id)
+local token, id, last, status, proceed = ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[14] == '1'
+local finished = last + (#ARGV - 14) / 2
 
-if redis.call('HGET', m, 'token') ~= token then
+if redis.call('HGET', message_key(id), 'token') ~= token then
   if not holds(token) then return { 'lost' } end
-  if not log(id, last, 13) then return gap(id) end
-  redis.call('HSET', m, 'status', status, 'token', token, 'ended_at', now, 'code', ARGV[9], 'error', ARGV[10])
-  redis.call('HDEL', m, 'payload')
-  redis.call('PEXPIRE', m, retention)
-  redis.call('PEXPIRE', log_key(id), retention)
-  for _, key in ipairs(cjson.decode(redis.call('HGET', m, 'keys') or '[]')) do
-    -- The key may have run out and be another message's by now.
-    local d = deduplication_key(key)
-    if redis.call('GET', d) == '|' .. id then redis.call('SET', d, status .. '|' .. id, 'KEEPTTL') end
-  end
-  redis.call('DEL', CLAIM)
-  redis.call('HINCRBY', COUNTS, 'processing', -1)
-  publish(id, finish, false)
+  if not log(id, last, 15) then return gap(id) end
+  close(id, token, status, ARGV[12], ARGV[13])
+  unclaim()
+  publish(id, finished, false, broker)
 end
 
 local waiting = redis.call('LLEN', WAITING) > 0
@@ -42,4 +31,4 @@ elseif proceed then
 else
   redis.call('ZADD', DUE, now, queue)
 end
-return { 'ok', finish, waiting and 1 or 0, following }
+return { 'ok', finished, waiting and 1 or 0, following }

@@ -1,20 +1,21 @@
-import { type Change, READ_AGAIN } from '../store.ts';
+import { type CancelledClaim, type Change, READ_AGAIN } from '../store.ts';
 import type { Connection } from './connection.ts';
-import { channelOf } from './keys.ts';
-import { list } from './reply.ts';
+import { brokerChannel, channelOf } from './keys.ts';
+import { integer, list, text } from './reply.ts';
 
 /** A connection that only listens would not notice that the other end is gone, unless it asks. */
 const ASK_EVERY_MS = 15_000;
 
 type Watched = { readonly callbacks: Set<(change: Change) => void>; readonly subscribed: Promise<void> };
 
-/** Who watches which queue here: one subscription for each queue, whatever the number of its watchers. */
+/** Who watches which queue here, one subscription for each queue whatever the number of its watchers, and what this broker is told itself. */
 export class Watchers {
   readonly #connection: Connection;
   readonly #brokerId: string;
   readonly #watched = new Map<string, Watched>();
   readonly #queues = new Map<string, string>();
   readonly #asking: NodeJS.Timeout;
+  #onCancelled: (claim: CancelledClaim) => void = () => {};
   #ready = false;
 
   constructor(connection: Connection, brokerId: string) {
@@ -24,12 +25,14 @@ export class Watchers {
     client.on('smessage', (channel: string, message: string) => this.#heard(channel, message));
     for (const event of ['ready', 'subscribersReady']) {
       client.on(event, () => {
+        // Without it claims that were cancelled are still found, when they are next renewed.
+        this.#subscribe(brokerChannel(brokerId)).catch(() => {});
         if (this.#ready) void this.#resubscribe();
         this.#ready = true;
       });
     }
     this.#asking = setInterval(() => {
-      if (this.#watched.size) connection.call((listener) => listener.ping()).catch(() => {});
+      connection.call((listener) => listener.ping()).catch(() => {});
     }, ASK_EVERY_MS);
     this.#asking.unref();
   }
@@ -57,6 +60,15 @@ export class Watchers {
   tell(queue: string, change: Change): void {
     const watched = this.#watched.get(queue);
     if (watched) for (const callback of [...watched.callbacks]) callback(change);
+  }
+
+  onCancelled(callback: (claim: CancelledClaim) => void): void {
+    this.#onCancelled = callback;
+  }
+
+  /** The message of a claim of this broker was cancelled. */
+  cancelled(claim: CancelledClaim): void {
+    this.#onCancelled(claim);
   }
 
   close(): void {
@@ -111,6 +123,11 @@ export class Watchers {
   }
 
   #heard(channel: string, message: string): void {
+    if (channel === brokerChannel(this.#brokerId)) {
+      const [queue, token] = list(JSON.parse(message));
+      this.cancelled({ queue: text(queue), token: integer(token) });
+      return;
+    }
     const queue = this.#queues.get(channel);
     if (queue === undefined) return;
     const said: unknown = JSON.parse(message);

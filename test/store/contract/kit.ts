@@ -19,9 +19,18 @@ export type Place = {
 export type MakePlace = (t: ExecutionContext) => Promise<Place>;
 
 export const COMPLETED = { status: 'completed' } as const;
+/** All claims are held still. */
+export const HELD = { lost: [], cancelled: [] };
 export const FAILED = { status: 'failed', code: 'worker_error', error: 'The worker said no.' } as const;
 
-const DEFAULTS = { leaseMs: 600_000, maxQueueLength: 50, retentionMs: 3_600_000, deduplicationMs: 86_400_000 };
+const DEFAULTS = {
+  leaseMs: 600_000,
+  maxQueueLength: 50,
+  messageTtlMs: 86_400_000,
+  retentionMs: 3_600_000,
+  deadLetterRetentionMs: 86_400_000,
+  deduplicationMs: 86_400_000,
+};
 let serial = 0;
 
 export function settingsOf(more: Partial<StoreSettings> = {}): StoreSettings {
@@ -36,7 +45,14 @@ export function aQueue(): string {
 
 export function aMessage(queue: string, more: Partial<NewMessage> = {}): NewMessage {
   serial += 1;
-  return { id: `message-${serial}`, queue, payload: JSON.stringify({ n: serial }), deduplicationKeys: [], ...more };
+  return {
+    id: `message-${serial}`,
+    queue,
+    payload: JSON.stringify({ n: serial }),
+    deduplicationKeys: [],
+    ifBusy: 'enqueue',
+    ...more,
+  };
 }
 
 export function workerEvents(...texts: readonly string[]): LogEvent[] {
@@ -95,7 +111,7 @@ export async function assertLost(t: ExecutionContext, store: Store, claim: Claim
   await t.throwsAsync(store.retry(claim, claim.last, 'late'), lost);
   await t.throwsAsync(store.settle(claim, claim.last, workerEvents('late'), COMPLETED, true), lost);
   await t.throwsAsync(store.settle(claim, before.page?.last ?? 0, [], FAILED, false), lost);
-  t.deepEqual(await store.renew([claim]), [claim]);
+  t.deepEqual(await store.renew([claim]), { lost: [claim], cancelled: [] });
   await store.release(claim);
   t.deepEqual(await seen(store, claim), before);
 }

@@ -1,4 +1,4 @@
-import { aMessage, aQueue, COMPLETED, claimed, type Declare, type MakePlace, Watcher } from './kit.ts';
+import { aMessage, aQueue, COMPLETED, claimed, type Declare, HELD, type MakePlace, Watcher } from './kit.ts';
 
 const ODD = {
   'a brace': '}',
@@ -46,7 +46,7 @@ export function textContract(test: Declare, aPlace: MakePlace): void {
       t.like(claim, { queue: id, messageId: id });
       await store.append(claim, 2, [{ name: id, data: id }]);
       await watcher.first(({ messageId, last }) => messageId === id && last === 3);
-      t.deepEqual(await store.renew([claim]), []);
+      t.deepEqual(await store.renew([claim]), HELD);
       const outcome = { status: 'failed', code: id, error: id } as const;
       await store.settle(claim, 3, [], outcome, true);
       t.deepEqual(await store.read(id, id, 0, 10), {

@@ -1,0 +1,234 @@
+import type { Outcome } from '../../../machines/events.ts';
+import { endEvent, queuedEvent } from '../events.ts';
+import type {
+  Change,
+  DeadLetter,
+  DeadLetterPlace,
+  LogEvent,
+  LogPage,
+  MessageState,
+  MessageStatus,
+  NewMessage,
+  StoreSettings,
+} from '../store.ts';
+import type { Database } from './database.ts';
+
+export type MessageRow = {
+  seq: number;
+  id: string;
+  queue: string;
+  status: MessageStatus;
+  position: number;
+  payload: string;
+  queued_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+  attempts: number;
+  last: number;
+  token: number;
+  code: string | null;
+  error: string | null;
+};
+
+/** Rows of at most this many expired messages go in one sweep, so that a sweep never holds the thread for long. */
+const FORGET_AT_ONCE = 1000;
+
+/** The messages of all queues, their logs and deduplication keys. */
+export class Messages {
+  readonly #db: Database;
+  readonly #settings: StoreSettings;
+  readonly #tell: (queue: string, change: Change) => void;
+
+  constructor(db: Database, settings: StoreSettings, tell: (queue: string, change: Change) => void) {
+    this.#db = db;
+    this.#settings = settings;
+    this.#tell = tell;
+  }
+
+  find(id: string): MessageRow | undefined {
+    return this.#db.get<MessageRow>('SELECT * FROM messages WHERE id = ?', id);
+  }
+
+  /** A message of this queue, and of no other. */
+  findIn(queue: string, id: string): MessageRow | undefined {
+    return this.#db.get<MessageRow>('SELECT * FROM messages WHERE id = ? AND queue = ?', id, queue);
+  }
+
+  first(queue: string): MessageRow | undefined {
+    const sql = `SELECT * FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq LIMIT 1`;
+    return this.#db.get<MessageRow>(sql, queue);
+  }
+
+  waiting(queue: string): { id: string; queuedAt: number }[] {
+    const sql = `SELECT id, queued_at AS queuedAt FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq`;
+    return this.#db.all(sql, queue);
+  }
+
+  length(queue: string): number {
+    const sql = `SELECT count(*) AS n FROM messages WHERE queue = ? AND status = 'queued'`;
+    return this.#db.get<{ n: number }>(sql, queue)?.n ?? 0;
+  }
+
+  /** Place among the waiting, 0 for a message that does not wait. */
+  position({ queue, seq, status }: MessageRow): number {
+    if (status !== 'queued') return 0;
+    const sql = `SELECT count(*) AS n FROM messages WHERE queue = ? AND status = 'queued' AND seq <= ?`;
+    return this.#db.get<{ n: number }>(sql, queue, seq)?.n ?? 0;
+  }
+
+  add(message: NewMessage, position: number, now: number): void {
+    this.#db.run(
+      `INSERT INTO messages (id, queue, status, position, payload, queued_at) VALUES (?, ?, 'queued', ?, ?, ?)`,
+      message.id,
+      message.queue,
+      position,
+      message.payload,
+      now,
+    );
+    for (const key of message.deduplicationKeys) {
+      this.#db.run(
+        'INSERT OR REPLACE INTO deduplication (queue, key, message_id, expires_at) VALUES (?, ?, ?, ?)',
+        message.queue,
+        key,
+        message.id,
+        now + this.#settings.deduplicationMs,
+      );
+    }
+  }
+
+  /** The message that was accepted under one of these keys, and how it ended if it has. */
+  duplicate(queue: string, keys: readonly string[], now: number) {
+    for (const key of keys) {
+      const first = this.#db.get<{ message_id: string; status: MessageStatus | null }>(
+        'SELECT message_id, status FROM deduplication WHERE queue = ? AND key = ? AND expires_at > ?',
+        queue,
+        key,
+        now,
+      );
+      if (first) return first;
+    }
+    return undefined;
+  }
+
+  /** A failed message begins anew, at the end of its queue: under a new `seq`, with its first event for a log. */
+  restart(message: MessageRow, position: number, now: number): void {
+    this.#db.run('DELETE FROM events WHERE message = ?', message.seq);
+    this.#db.run(
+      `UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), status = 'queued', position = ?, queued_at = ?,
+         started_at = NULL, ended_at = NULL, attempts = 0, last = 1, token = 0, code = NULL, error = NULL, expires_at = NULL
+       WHERE seq = ?`,
+      position,
+      now,
+      message.seq,
+    );
+    this.#db.run('UPDATE deduplication SET status = NULL WHERE message_id = ?', message.id);
+  }
+
+  /** Adds events after `last` and tells the watchers; answers the new last id. */
+  log(message: MessageRow, last: number, events: readonly LogEvent[], moved = false): number {
+    const end = last + events.length;
+    if (message.last !== end || !events.length) {
+      if (message.last !== last) throw new Error(`Log of ${message.id} is at ${message.last}, not at ${last}`);
+      let id = last;
+      for (const { name, data } of events) {
+        id += 1;
+        this.#db.run('INSERT INTO events (message, id, name, data) VALUES (?, ?, ?, ?)', message.seq, id, name, data);
+      }
+      this.#db.run('UPDATE messages SET last = ? WHERE seq = ?', end, message.seq);
+    }
+    this.#tell(message.queue, { messageId: message.id, last: end, events, moved });
+    return end;
+  }
+
+  /** Ends a message whose log is complete; it is kept for its retention. `token`: the claim it was settled under, else 0. */
+  end(message: MessageRow, token: number, outcome: Outcome): void {
+    const now = Date.now();
+    const { retentionMs, deadLetterRetentionMs } = this.#settings;
+    const failure = outcome.status === 'completed' ? undefined : outcome;
+    const failed = outcome.status === 'failed';
+    this.#db.run(
+      `UPDATE messages SET status = ?, token = ?, ended_at = ?, expires_at = ?, code = ?, error = ?, payload = ? WHERE seq = ?`,
+      outcome.status,
+      token,
+      now,
+      now + (failed ? deadLetterRetentionMs : retentionMs),
+      failure?.code ?? null,
+      failure?.error ?? null,
+      failed ? message.payload : null,
+      message.seq,
+    );
+    this.#db.run('UPDATE deduplication SET status = ? WHERE message_id = ?', outcome.status, message.id);
+  }
+
+  /** Ends a message that nobody works on, with its terminal event. */
+  finish(message: MessageRow, outcome: Outcome): void {
+    this.log(message, message.last, [endEvent(message.id, outcome)], true);
+    this.end(message, 0, outcome);
+  }
+
+  read(message: MessageRow, after: number, limit: number): LogPage {
+    const first = after < 1 && limit > 0 ? [queuedEvent(message.id, message.position)] : [];
+    const rest = this.#db.all<LogEvent>(
+      'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
+      message.seq,
+      Math.max(after, 1),
+      Math.max(0, limit - first.length),
+    );
+    return {
+      status: message.status,
+      position: this.position(message),
+      events: [...first, ...rest],
+      last: message.last,
+    };
+  }
+
+  state(message: MessageRow): MessageState {
+    return {
+      id: message.id,
+      status: message.status,
+      position: this.position(message),
+      attempts: message.attempts,
+      queuedAt: message.queued_at,
+      startedAt: message.started_at ?? undefined,
+      endedAt: message.ended_at ?? undefined,
+      failure: message.code === null ? undefined : { code: message.code, error: message.error ?? '' },
+      last: message.last,
+    };
+  }
+
+  /** Those that have waited since before `since`, oldest first. */
+  overdue(since: number, limit: number): MessageRow[] {
+    const sql = `SELECT * FROM messages WHERE status = 'queued' AND queued_at <= ? ORDER BY seq LIMIT ?`;
+    return this.#db.all<MessageRow>(sql, since, limit);
+  }
+
+  deadLetters(limit: number, after?: DeadLetterPlace): DeadLetter[] {
+    return this.#db.all<DeadLetter>(
+      `SELECT queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error FROM messages
+         WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND expires_at > ? ORDER BY ended_at DESC, id DESC LIMIT ?`,
+      after?.endedAt ?? Number.MAX_SAFE_INTEGER,
+      after?.messageId ?? '',
+      Date.now(),
+      limit,
+    );
+  }
+
+  /** Drops what has outlived its retention. */
+  forget(now: number): void {
+    const old = this.#db.all<{ seq: number }>(
+      'SELECT seq FROM messages WHERE expires_at <= ? LIMIT ?',
+      now,
+      FORGET_AT_ONCE,
+    );
+    for (const { seq } of old) {
+      this.#db.run('DELETE FROM events WHERE message = ?', seq);
+      this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
+    }
+    this.#db.run(
+      `DELETE FROM deduplication
+         WHERE (queue, key) IN (SELECT queue, key FROM deduplication WHERE expires_at <= ? LIMIT ?)`,
+      now,
+      FORGET_AT_ONCE,
+    );
+  }
+}

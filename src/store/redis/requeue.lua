@@ -1,0 +1,22 @@
+-- Puts a failed message at the end of its queue again, as if it had just been accepted.
+--
+-- ARGV    8 message   9 most that may wait
+-- answer  {'queued', position}  {'full', length}  {'not_failed', status}, or nil when this queue does not know the message
+local id, m = ARGV[8], message_key(ARGV[8])
+
+local stored = redis.call('HMGET', m, 'queue', 'status', 'keys')
+if stored[1] ~= queue then return false end
+if stored[2] ~= 'failed' then return { 'not_failed', stored[2] } end
+local length = redis.call('LLEN', WAITING)
+if length >= tonumber(ARGV[9]) then return { 'full', length } end
+
+redis.call('PERSIST', m)
+redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error')
+redis.call('HSET', m, 'status', 'queued', 'position', length + 1, 'queued_at', now, 'attempts', 0, 'last', 1)
+redis.call('DEL', log_key(id))
+redis.call('ZREM', base .. 'dead', id)
+for _, key in ipairs(cjson.decode(stored[3])) do
+  local d = deduplication_key(key)
+  if redis.call('GET', d) == 'failed|' .. id then redis.call('SET', d, '|' .. id, 'KEEPTTL') end
+end
+return { 'queued', push(id) }
