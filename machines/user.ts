@@ -78,6 +78,8 @@ export const userMachine = setup({
   actions: {
     reportIdle: () => {},
     freeSlot: () => {},
+    /** Breaks off what is being done for a claim, so that its effect soon answers that the message was cancelled. */
+    cancelCall: (_, _params: { claim: Claim }) => {},
     reportFault: (_, _params: { error: unknown }) => {},
   },
 }).createMachine({
@@ -115,6 +117,10 @@ export const userMachine = setup({
       initial: 'claiming',
       on: {
         'claim.lost': { guard: ownClaim, target: 'idle' },
+        'claim.cancelled': {
+          guard: ownClaim,
+          actions: { type: 'cancelCall', params: ({ context }) => ({ claim: claimed(context) }) },
+        },
         abort: { target: 'releasing', actions: assign({ draining: true }) },
       },
       states: {
@@ -189,6 +195,10 @@ export const userMachine = setup({
       initial: 'relaying',
       on: {
         'claim.lost': { guard: ownClaim, target: 'idle' },
+        'claim.cancelled': {
+          guard: ownClaim,
+          actions: { type: 'cancelCall', params: ({ context }) => ({ claim: claimed(context) }) },
+        },
         abort: { target: 'releasing', actions: assign({ draining: true }) },
       },
       states: {

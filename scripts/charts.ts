@@ -6,9 +6,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { supervisorMachine } from '../machines/supervisor.ts';
 import { userMachine } from '../machines/user.ts';
+import { workerHealthMachine } from '../machines/worker-health.ts';
 
 const DOCUMENT = new URL('../ARCHITECTURE.md', import.meta.url);
-const MACHINES: Readonly<Record<string, AnyStateMachine>> = { user: userMachine, supervisor: supervisorMachine };
+const MACHINES: Readonly<Record<string, AnyStateMachine>> = {
+  user: userMachine,
+  supervisor: supervisorMachine,
+  'worker-health': workerHealthMachine,
+};
 
 /** The document with its charts as the machines are now. Throws when it has no place for one of them. */
 export function withCharts(document: string): string {

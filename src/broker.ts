@@ -8,11 +8,11 @@ import { Leases } from './actors/leases.ts';
 import { Slots } from './actors/slots.ts';
 import { Sweeper } from './actors/sweeper.ts';
 import { Users } from './actors/users.ts';
+import { WorkerHealth } from './actors/worker-health.ts';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { openStore } from './store/open.ts';
 import { Hub } from './stream/hub.ts';
-import { WorkerHealth } from './worker/health.ts';
 import { Worker } from './worker/worker.ts';
 
 /** A client may come back over the same connection for this long. */
@@ -34,20 +34,32 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     brokerId,
     leaseMs: config.leaseMs,
     maxQueueLength: config.maxQueueLength,
+    messageTtlMs: config.messageTtlMs,
     retentionMs: config.retentionMs,
+    deadLetterRetentionMs: config.deadLetterRetentionMs,
     deduplicationMs: DEDUPLICATION_MS,
   });
   const worker = new Worker(config.worker);
-  const workerHealth = new WorkerHealth(worker);
   const hub = new Hub(store);
   const slots = new Slots(config.concurrency);
+  const workerHealth = new WorkerHealth({ worker, slots, log });
   const leases = new Leases({
     store,
     leaseMs: config.leaseMs,
     log,
     onLost: ({ queue, token }) => users.claimLost(queue, token),
+    onCancelled: ({ queue, token }) => users.claimCancelled(queue, token),
   });
-  const effects = new Effects({ store, worker, hub, slots, leases, log, maxAttempts: config.maxAttempts });
+  const effects = new Effects({
+    store,
+    worker,
+    hub,
+    slots,
+    leases,
+    health: workerHealth,
+    log,
+    maxAttempts: config.maxAttempts,
+  });
   const users = new Users(effects, () => sweeper.roomMade());
   const sweeper = new Sweeper({
     store,
@@ -56,6 +68,8 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     // Twice the slots: the next users stand ready when one is freed.
     room: () => 2 * config.concurrency - users.size,
   });
+
+  store.onCancelled(({ queue, token }) => users.claimCancelled(queue, token));
 
   let accepting = true;
   const app = createApp({
@@ -67,6 +81,7 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     log,
     apiKeys: config.apiKeys,
     maxBodyBytes: config.maxBodyBytes,
+    maxWaiting: config.maxWaiting,
     version: version(),
     accepting: () => accepting,
   });

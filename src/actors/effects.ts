@@ -3,14 +3,15 @@ import type { Logger } from 'pino';
 import type { Claim, Opening, Outcome, Settled } from '../../machines/events.ts';
 import type { Call } from '../../machines/user.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
-import { processingEvent } from '../store/events.ts';
+import { CANCELLED, processingEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
-import { failed, type Worker } from '../worker/worker.ts';
+import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
 import { Relay } from './relay.ts';
 import type { Slots } from './slots.ts';
 import { Turn } from './turn.ts';
+import type { WorkerHealth } from './worker-health.ts';
 
 const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
@@ -23,6 +24,7 @@ export class Effects {
   readonly #hub: Hub;
   readonly #slots: Slots;
   readonly #leases: Leases;
+  readonly #health: WorkerHealth;
   readonly #log: Logger;
   readonly #maxAttempts: number;
   /** Store calls that outlive the state that made them; a stop waits for them. */
@@ -34,6 +36,7 @@ export class Effects {
     hub: Hub;
     slots: Slots;
     leases: Leases;
+    health: WorkerHealth;
     log: Logger;
     maxAttempts: number;
   }) {
@@ -42,6 +45,7 @@ export class Effects {
     this.#hub = parts.hub;
     this.#slots = parts.slots;
     this.#leases = parts.leases;
+    this.#health = parts.health;
     this.#log = parts.log;
     this.#maxAttempts = parts.maxAttempts;
   }
@@ -68,6 +72,7 @@ export class Effects {
   /** Makes the worker call, up to its first event. */
   async open(claim: Claim, signal: AbortSignal): Promise<Opening<Call>> {
     const turn = Turn.of(claim);
+    if (turn.cancelled.aborted) return { type: 'ended', outcome: CANCELLED };
     if (turn.attempt > this.#maxAttempts) {
       return {
         type: 'ended',
@@ -75,11 +80,9 @@ export class Effects {
       };
     }
     this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt }, 'dispatched');
-    const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
-    const opened = await this.#worker.open(message, signal);
+    const opened = await this.#call(turn, signal);
     switch (opened.type) {
       case 'opened':
-        if (signal.aborted) opened.call.close();
         turn.call = opened.call;
         return { type: 'opened', call: { attempt: turn.attempt } };
       case 'ended':
@@ -95,13 +98,35 @@ export class Effects {
     }
   }
 
+  /** The worker call, broken off when the state is left or the message cancelled. The worker's health hears how it went. */
+  async #call(turn: Turn, signal: AbortSignal): Promise<Opened> {
+    const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
+    const leave = AbortSignal.any([signal, turn.cancelled]);
+    try {
+      const opened = await this.#worker.open(message, leave);
+      if (opened.type === 'opened' && leave.aborted) opened.call.close();
+      if (opened.type === 'opened' || opened.reached) this.#health.reached();
+      else this.#health.unreachable();
+      return opened;
+    } catch (error) {
+      if (turn.cancelled.aborted && !signal.aborted) return { type: 'ended', reached: true, outcome: CANCELLED };
+      throw error;
+    }
+  }
+
   /** Records the next attempt, waits until it is due and has a slot again. */
   async backOff(claim: Claim, delayMs: number, reason: string, signal: AbortSignal): Promise<Turn> {
     const turn = Turn.of(claim);
     this.#log.warn({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, reason }, 'retrying');
-    const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal));
-    await delay(delayMs, undefined, { signal });
-    await this.#slots.acquire(turn.queue, signal);
+    const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
+    const stop = AbortSignal.any([signal, turn.cancelled]);
+    try {
+      await delay(delayMs, undefined, { signal: stop });
+      await this.#slots.acquire(turn.queue, stop);
+    } catch (error) {
+      if (!turn.cancelled.aborted || signal.aborted) throw error;
+      return next;
+    }
     const processing = [processingEvent(next.messageId, next.attempt)];
     await this.#persist(() => this.#store.append(next, next.last, processing), signal);
     next.last += processing.length;
@@ -115,18 +140,26 @@ export class Effects {
     if (!call) throw new Error('a turn was relayed before its call was opened');
     const leave = () => call.close();
     signal.addEventListener('abort', leave, { once: true });
+    turn.cancelled.addEventListener('abort', leave, { once: true });
     try {
       return await new Relay({
         turn,
         call,
         append: (last, events) => this.#persist(() => this.#store.append(turn, last, events), signal),
         keepalive: (data) => this.#hub.keepalive(turn.queue, turn.messageId, data),
-        broken: (error) => this.#worker.broken(error),
+        broken: (error) => this.#broken(turn, error, signal),
       }).run();
     } finally {
       signal.removeEventListener('abort', leave);
       call.close();
     }
+  }
+
+  /** How a message ends whose stream broke. That the worker is gone is the first that comes to mind. */
+  #broken(turn: Turn, error: unknown, signal: AbortSignal): Outcome {
+    if (turn.cancelled.aborted) return CANCELLED;
+    if (!signal.aborted) this.#health.unreachable();
+    return this.#worker.broken(error);
   }
 
   /** Writes the end. Goes on to the next message only while no other user waits for the slot (G7). */
@@ -151,6 +184,11 @@ export class Effects {
     turn.call?.close();
     this.#leases.drop(turn);
     await this.#track(this.#store.release(turn));
+  }
+
+  /** The message was cancelled: whatever is done for it breaks off, and soon answers that it has ended so. */
+  cancel(claim: Claim): void {
+    Turn.of(claim).cancel();
   }
 
   freeSlot(queue: string): void {

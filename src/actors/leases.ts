@@ -13,13 +13,22 @@ export class Leases {
   readonly #timer: NodeJS.Timeout;
   /** Called with each claim that is no longer this broker's. */
   readonly #onLost: (claim: Claim) => void;
+  /** Called with each claim whose message was cancelled; more than once, until it is dropped. */
+  readonly #onCancelled: (claim: Claim) => void;
   #renewing = false;
 
-  constructor(parts: { store: Store; leaseMs: number; log: Logger; onLost: (claim: Claim) => void }) {
+  constructor(parts: {
+    store: Store;
+    leaseMs: number;
+    log: Logger;
+    onLost: (claim: Claim) => void;
+    onCancelled: (claim: Claim) => void;
+  }) {
     this.#store = parts.store;
     this.#leaseMs = parts.leaseMs;
     this.#log = parts.log;
     this.#onLost = parts.onLost;
+    this.#onCancelled = parts.onCancelled;
     this.#timer = setInterval(() => void this.#renew(), parts.leaseMs / 3);
   }
 
@@ -49,13 +58,15 @@ export class Leases {
     const sentAt = performance.now();
     const claims = [...this.#held.values()].map((held) => held.claim);
     try {
-      const lost = new Set((await this.#store.renew(claims)).map((claim) => claim.queue));
+      const { lost, cancelled } = await this.#store.renew(claims);
+      const gone = new Set(lost);
       for (const claim of claims) {
         const held = this.#held.get(claim.queue);
         if (held?.claim.token !== claim.token) continue;
-        if (lost.has(claim.queue)) this.#lose(claim);
+        if (gone.has(claim)) this.#lose(claim);
         else held.renewedAt = sentAt;
       }
+      for (const claim of cancelled) this.#onCancelled(claim);
     } catch (error) {
       this.#log.warn({ err: error }, 'claims could not be renewed');
     } finally {

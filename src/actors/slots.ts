@@ -2,11 +2,24 @@ import PQueue from 'p-queue';
 
 /** The bound on worker calls open at once in this broker. A queue holds at most one slot. */
 export class Slots {
+  /** How many there are when the worker is well. */
+  readonly concurrency: number;
   readonly #line: PQueue;
   readonly #held = new Map<string, () => void>();
 
   constructor(concurrency: number) {
+    this.concurrency = concurrency;
     this.#line = new PQueue({ concurrency });
+  }
+
+  /** From now on at most `calls` more than there are now, never more than `concurrency`. With 0 whoever comes waits. */
+  allow(calls: number): void {
+    if (calls === 0) {
+      this.#line.pause();
+      return;
+    }
+    this.#line.concurrency = Math.min(this.concurrency, this.#held.size + calls);
+    this.#line.start();
   }
 
   /** Queues that wait for a slot. */

@@ -17,6 +17,7 @@ export class Sweeper {
   #sweeping: Promise<Sweep> | undefined;
   #more = false;
   #stopped = false;
+  #waiting = 0;
 
   constructor(parts: { store: Store; log: Logger; hint: (queue: string) => void; room: () => number }) {
     this.#store = parts.store;
@@ -25,6 +26,16 @@ export class Sweeper {
     this.#room = parts.room;
     this.#timer = setInterval(() => this.#look(), EVERY_MS);
     this.#look();
+  }
+
+  /** Messages waiting in the whole store: as of the last look, and what this broker has accepted since. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** One more message waits. */
+  accepted(): void {
+    this.#waiting += 1;
   }
 
   /** Looks now, or takes part in the look that is under way. Throws StoreUnavailable. */
@@ -51,6 +62,7 @@ export class Sweeper {
     this.#more = false;
     const sweep = await this.#store.sweep(limit);
     this.#more = sweep.due.length >= limit;
+    this.#waiting = sweep.counts.waiting;
     if (!this.#stopped) for (const queue of sweep.due) this.#hint(queue);
     return sweep;
   }

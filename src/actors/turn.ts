@@ -19,8 +19,10 @@ export class Turn implements Claim {
   pending: LogEvent[] = [];
   /** The open worker call. */
   call: WorkerCall | undefined;
+  /** Aborted when the message was cancelled; shared by all attempts under one claim. */
+  readonly #cancellation: AbortController;
 
-  constructor(message: ClaimedMessage) {
+  constructor(message: ClaimedMessage, before?: Turn) {
     this.queue = message.queue;
     this.messageId = message.messageId;
     this.token = message.token;
@@ -28,6 +30,15 @@ export class Turn implements Claim {
     this.payload = message.payload;
     this.queuedAt = message.queuedAt;
     this.last = message.last;
+    this.#cancellation = before ? before.#cancellation : new AbortController();
+  }
+
+  get cancelled(): AbortSignal {
+    return this.#cancellation.signal;
+  }
+
+  cancel(): void {
+    this.#cancellation.abort(new Error('the message was cancelled'));
   }
 
   /** The turn that a machine handed on as a claim. */

@@ -35,6 +35,7 @@ export class Users {
         reportIdle: ({ context: { queue } }) =>
           queueMicrotask(() => this.#supervisor.send({ type: 'user.idle', queue })),
         freeSlot: ({ context }) => effects.freeSlot(context.queue),
+        cancelCall: (_, { claim }) => effects.cancel(claim),
         reportFault: ({ context }, { error }) => effects.reportFault(context.queue, error),
       },
     });
@@ -45,6 +46,7 @@ export class Users {
           retire: (_, { queue }) => this.#retire(queue),
           forget: (_, { queue, error }) => this.#forget(queue, error),
           dropClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.lost', token }),
+          cancelClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.cancelled', token }),
           drainUsers: () => this.#drain(),
           abortUsers: () => this.#tell({ type: 'abort' }),
         },
@@ -66,6 +68,10 @@ export class Users {
 
   claimLost(queue: string, token: number): void {
     this.#supervisor.send({ type: 'claim.lost', queue, token });
+  }
+
+  claimCancelled(queue: string, token: number): void {
+    this.#supervisor.send({ type: 'claim.cancelled', queue, token });
   }
 
   /** What this broker does for a queue; undefined when it keeps no actor for it. */

@@ -10,11 +10,14 @@ export type WorkerSettings = {
   readonly timeoutMs: number;
 };
 
-/** What came of a call: open with its first event there, to be tried again, or over. */
+/**
+ * What came of a call: open with its first event there, to be tried again, or over. `reached`: the worker itself
+ * answered, rather than nobody, or a gateway before it.
+ */
 export type Opened =
   | { readonly type: 'opened'; readonly call: WorkerCall }
-  | { readonly type: 'refused'; readonly reason: string; readonly retryAfterMs: number }
-  | { readonly type: 'ended'; readonly outcome: Outcome };
+  | { readonly type: 'refused'; readonly reached: boolean; readonly reason: string; readonly retryAfterMs: number }
+  | { readonly type: 'ended'; readonly reached: boolean; readonly outcome: Outcome };
 
 const RETRYABLE = new Set([429, 502, 503, 504]);
 /** More of an error's body than this tells a person nothing. */
@@ -66,12 +69,13 @@ export class Worker {
       const call = new WorkerCall(response.body, deadline);
       opened = await call.begin();
       if (opened) return { type: 'opened', call };
-      return { type: 'ended', outcome: this.broken(new Error('it sent no event')) };
+      return { type: 'ended', reached: true, outcome: this.broken(new Error('it sent no event')) };
     } catch (error) {
       if (signal.aborted) throw error;
-      if (isTimeout(error) || error instanceof WorkerProtocolFault)
-        return { type: 'ended', outcome: this.broken(error) };
-      return { type: 'refused', reason: `the worker cannot be reached (${codeOf(error)})`, retryAfterMs: 0 };
+      const spoke = error instanceof WorkerProtocolFault;
+      if (isTimeout(error) || spoke) return { type: 'ended', reached: spoke, outcome: this.broken(error) };
+      const reason = `the worker cannot be reached (${codeOf(error)})`;
+      return { type: 'refused', reached: false, reason, retryAfterMs: 0 };
     } finally {
       signal.removeEventListener('abort', leave);
       if (!opened) deadline.clear();
@@ -113,14 +117,15 @@ export function failed(code: string, error: string): Outcome {
 
 function refusal(status: number, body: string, retryAfter: string | undefined): Opened {
   if (RETRYABLE.has(status)) {
-    return { type: 'refused', reason: `the worker answered ${status}`, retryAfterMs: milliseconds(retryAfter) };
+    const reason = `the worker answered ${status}`;
+    return { type: 'refused', reached: status === 429, reason, retryAfterMs: milliseconds(retryAfter) };
   }
   if (status === 401 || status === 403) {
     const error = `The worker refuses the broker's key (${status}); its WORKER_API_KEY must be set right.`;
-    return { type: 'ended', outcome: failed('worker_unauthorized', error) };
+    return { type: 'ended', reached: true, outcome: failed('worker_unauthorized', error) };
   }
   const code = status < 500 ? 'worker_rejected' : 'worker_error';
-  return { type: 'ended', outcome: failed(code, `The worker answered ${status}: ${sentence(body)}`) };
+  return { type: 'ended', reached: true, outcome: failed(code, `The worker answered ${status}: ${sentence(body)}`) };
 }
 
 /** The worker's own words, when it gave any. */

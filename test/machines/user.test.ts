@@ -16,6 +16,8 @@ const DRAIN: UserEvent = { type: 'drain' };
 const ABORT: UserEvent = { type: 'abort' };
 const lost = (token: number): UserEvent => ({ type: 'claim.lost', token });
 
+const cancelled = (token: number): UserEvent => ({ type: 'claim.cancelled', token });
+
 const claimed = (claim: Claim | undefined) => done(userMachine, 'claim', claim);
 const opening = (result: Opening<Call>) => done(userMachine, 'open', result);
 const opened = opening({ type: 'opened', call: { attempt: 1 } });
@@ -44,7 +46,7 @@ const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
 function possible(state: AnyMachineSnapshot): readonly EventObject[] {
   if (state.status !== 'active') return [];
   const ends = running(state).flatMap((effect) => [...(RESULTS[effect] ?? []), fault(effect)]);
-  return [WORK, RETIRE, DRAIN, ABORT, lost(CLAIM.token), lost(NEXT.token), ...ends];
+  return [WORK, RETIRE, DRAIN, ABORT, lost(CLAIM.token), lost(NEXT.token), cancelled(CLAIM.token), ...ends];
 }
 
 const IDLE = begin(userMachine, { queue: 'u' });
@@ -89,6 +91,22 @@ test('a next claim that came with the settling is worked on at once, in the same
   t.is(place(state), 'dispatching.opening');
   t.like(state.context, { claim: NEXT, call: undefined, outcome: undefined });
   t.deepEqual(actions, []);
+});
+
+test('a cancelled message is left to the effect that works on it, whose end is then settled', (t) => {
+  for (const events of [OPENING, BACKING_OFF, RELAYING]) {
+    const before = after(...events);
+    const { state, actions } = tell(userMachine, before.state, cancelled(CLAIM.token));
+    t.is(place(state), place(before.state));
+    t.deepEqual(actions, ['cancelCall']);
+    t.deepEqual(tell(userMachine, before.state, cancelled(NEXT.token)).actions, [], 'not with another claim');
+  }
+  const { state } = tell(
+    userMachine,
+    after(...OPENING, cancelled(CLAIM.token)).state,
+    opening({ type: 'ended', outcome: FAILED }),
+  );
+  t.is(place(state), 'streaming.settling');
 });
 
 test('a hint while busy, in whatever state, leads to another look at the queue', (t) => {

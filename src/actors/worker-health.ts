@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { type Actor, createActor, fromPromise } from 'xstate';
+import { workerHealthMachine } from '../../machines/worker-health.ts';
+import type { Worker } from '../worker/worker.ts';
+import type { Slots } from './slots.ts';
+
+/** The terms of a circuit breaker: calls flow, none is made, a few are tried. */
+export type Circuit = 'closed' | 'open' | 'half_open';
+
+export type WorkerStatus = {
+  /** What the newest probe found. */
+  readonly connected: boolean;
+  readonly circuit: Circuit;
+  /** When that last changed, in ms since 1970. */
+  readonly since: number;
+};
+
+/** Keeps the worker's circuit: asks the worker how it is, hears how calls go, and opens and shuts the slots for them. */
+export class WorkerHealth {
+  readonly #actor: Actor<typeof workerHealthMachine>;
+  readonly #known = Promise.withResolvers<void>();
+  readonly #log: Logger;
+  #status: WorkerStatus = { connected: false, circuit: 'closed', since: Date.now() };
+
+  constructor(parts: { worker: Worker; slots: Slots; log: Logger }) {
+    const { worker, slots, log } = parts;
+    this.#log = log;
+    this.#actor = createActor(
+      workerHealthMachine.provide({
+        actors: {
+          probe: fromPromise(() => worker.healthy()),
+          // Spread, so that many brokers do not ask a worker that is just coming back all at once.
+          pause: fromPromise(({ input, signal }) =>
+            delay(input.ms * (0.75 + Math.random() / 4), undefined, { signal, ref: false }),
+          ),
+        },
+        actions: { allow: (_, { calls }) => slots.allow(calls) },
+      }),
+      { input: { concurrency: slots.concurrency } },
+    );
+    this.#actor.subscribe(() => this.#note());
+    this.#actor.start();
+  }
+
+  /** How the worker is; waits for the first probe. */
+  async status(): Promise<WorkerStatus> {
+    await this.#known.promise;
+    return this.#status;
+  }
+
+  /** The worker answered a call. */
+  reached(): void {
+    this.#actor.send({ type: 'call.reached' });
+  }
+
+  /** A call did not get through to the worker. */
+  unreachable(): void {
+    this.#actor.send({ type: 'call.unreachable' });
+  }
+
+  close(): void {
+    this.#actor.stop();
+    this.#known.resolve();
+  }
+
+  #note(): void {
+    const snapshot = this.#actor.getSnapshot();
+    const { connected } = snapshot.context;
+    if (connected === undefined) return;
+    const circuit = snapshot.matches('open') ? 'open' : snapshot.matches('halfOpen') ? 'half_open' : 'closed';
+    const before = this.#status;
+    if (connected !== before.connected || circuit !== before.circuit) {
+      this.#status = { connected, circuit, since: Date.now() };
+      const level = connected && circuit !== 'open' ? 'info' : 'warn';
+      this.#log[level]({ worker_connected: connected, circuit }, "the worker's health changed");
+    }
+    this.#known.resolve();
+  }
+}
