@@ -101,6 +101,8 @@ const schema = z.object({
   MAX_BODY_BYTES: count(36_700_160, 1024, 500_000_000),
   MESSAGE_TTL_SECONDS: seconds(86_400),
   EVENT_RETENTION_SECONDS: seconds(3600),
+  DEAD_LETTER_RETENTION_SECONDS: seconds(86_400),
+  MAX_WAITING_MESSAGES: count(1_000_000),
   LEASE_SECONDS: seconds(10),
   SHUTDOWN_SECONDS: seconds(30, 0),
 });
@@ -124,6 +126,8 @@ export type Config = {
   readonly maxBodyBytes: number;
   readonly messageTtlMs: number;
   readonly retentionMs: number;
+  readonly deadLetterRetentionMs: number;
+  readonly maxWaiting: number;
   readonly leaseMs: number;
   readonly shutdownMs: number;
   readonly apiKeys: readonly string[];
@@ -167,6 +171,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxBodyBytes: data.MAX_BODY_BYTES,
     messageTtlMs: data.MESSAGE_TTL_SECONDS,
     retentionMs: data.EVENT_RETENTION_SECONDS,
+    deadLetterRetentionMs: data.DEAD_LETTER_RETENTION_SECONDS,
+    maxWaiting: data.MAX_WAITING_MESSAGES,
     leaseMs: data.LEASE_SECONDS,
     shutdownMs: data.SHUTDOWN_SECONDS,
     apiKeys: data.BROKER_API_KEY ?? [],

@@ -5,15 +5,17 @@ import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { Sweeper } from '../actors/sweeper.ts';
 import type { Users } from '../actors/users.ts';
+import type { WorkerHealth } from '../actors/worker-health.ts';
 import { Refusal } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
-import type { WorkerHealth } from '../worker/health.ts';
 import { authenticate } from './auth.ts';
+import { getDeadLetters } from './dead-letters.ts';
 import { getHealth, getLive, getReady } from './health.ts';
-import { postMessage } from './message.ts';
+import { postMessage } from './intake.ts';
+import { deleteMessage, getMessage, retryMessage } from './message.ts';
 import { problems } from './problem.ts';
-import { getQueue } from './queue.ts';
+import { deleteQueue, getQueue } from './queue.ts';
 import { getStream } from './stream.ts';
 
 /** What the routes need of the rest. */
@@ -26,6 +28,8 @@ export type Services = {
   readonly log: Logger;
   readonly apiKeys: readonly string[];
   readonly maxBodyBytes: number;
+  /** Messages that may wait in the whole store. */
+  readonly maxWaiting: number;
   readonly version: string;
   /** False once the broker has begun to stop. */
   readonly accepting: () => boolean;
@@ -42,6 +46,11 @@ export function createApp(services: Services): Koa {
   api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
   api.get('/stream', getStream(services));
   api.get('/queue/:user_id', getQueue(services));
+  api.delete('/queue/:user_id', deleteQueue(services));
+  api.get('/queue/:user_id/messages/:message_id', getMessage(services));
+  api.delete('/queue/:user_id/messages/:message_id', deleteMessage(services));
+  api.post('/queue/:user_id/messages/:message_id/retry', retryMessage(services));
+  api.get('/dead-letters', getDeadLetters(services));
 
   const app = new Koa();
   app.silent = true;

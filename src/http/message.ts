@@ -1,117 +1,115 @@
 import type { Middleware } from 'koa';
-import { v7 as uuid } from 'uuid';
+import { z } from 'zod';
 import { Refusal } from '../errors.ts';
-import { queuedEvent } from '../store/events.ts';
-import type { Enqueued } from '../store/store.ts';
-import { encode } from '../stream/frame.ts';
+import { hasEnded } from '../store/events.ts';
+import type { MessageState, MessageStatus, Store } from '../store/store.ts';
+import type { Hub } from '../stream/hub.ts';
 import type { Services } from './app.ts';
-import { type MessageBody, readMessage } from './schema.ts';
-import { answerStream, streamMessage } from './stream.ts';
+import { mustAccept, queueFull } from './intake.ts';
+import { readMessagePath } from './schema.ts';
+import { streamUrl, unknownMessage } from './stream.ts';
 
-/** A full queue frees a place when a message ends: about one worker call. */
-const FULL_RETRY_AFTER_SECONDS = 5;
-const MAX_KEY_CHARS = 256;
+/** The end of a cancelled call is waited for this long before the answer is that it is on its way. */
+const CANCEL_WITHIN_MS = 5000;
 
-/** `POST /api/v1/message`: durable before the answer, which is `202` or, when asked for, the event stream itself. */
-export function postMessage(services: Services): Middleware {
-  const { store, users, hub, log } = services;
+/** `GET /api/v1/queue/{user_id}/messages/{message_id}`: how it stands, and its result once there is one. */
+export function getMessage({ store }: Services): Middleware {
   return async (ctx) => {
-    if (!services.accepting()) {
-      throw new Refusal(503, 'draining', 'This broker is stopping. Nothing was accepted; send it again.', {
-        retryAfterSeconds: 2,
-      });
-    }
-    const body = readMessage(ctx.request.body);
-    const queue = body.user_id;
-    const id = uuid();
-    const message = {
-      id,
-      queue,
-      payload: JSON.stringify(workerRequest(body)),
-      deduplicationKeys: deduplicationKeys(body, ctx.get('Idempotency-Key')),
-    };
-    const streamed = ctx.accepts('json', 'text/event-stream') === 'text/event-stream';
-    // Joined before the message exists, so that none of its events can be missed.
-    const feed = streamed ? await hub.join(queue, id) : undefined;
-    let enqueued: Exclude<Enqueued, { type: 'full' }>;
-    try {
-      enqueued = admitted(await store.enqueue(message));
-    } catch (error) {
-      if (feed) hub.leave(feed);
-      throw error;
-    }
-    const messageId = enqueued.type === 'queued' ? id : enqueued.id;
-    log.info(
-      {
-        request_id: ctx.state['requestId'],
-        message_id: messageId,
-        user_id: queue,
-        duplicate: enqueued.type === 'duplicate',
-      },
-      'accepted',
-    );
-    if (enqueued.type === 'queued') users.hint(queue);
-    if (feed && enqueued.type === 'queued') {
-      feed.accepted(enqueued.position);
-      return answerStream(ctx, hub, feed, 0, [encode(queuedEvent(id, enqueued.position), 1)]);
-    }
-    if (feed) {
-      hub.leave(feed);
-      return streamMessage(ctx, hub, queue, messageId, 0);
-    }
-    const query = new URLSearchParams({ user_id: queue, message_id: messageId });
-    ctx.status = enqueued.type === 'queued' ? 202 : 200;
+    const { queue, messageId } = readMessagePath(ctx['params']);
+    const state = await store.message(queue, messageId);
+    if (!state) throw unknownMessage();
     ctx.body = {
-      status: enqueued.type === 'queued' ? 'queued' : enqueued.status,
-      message_id: messageId,
-      queue_position: enqueued.position,
-      stream_url: `/api/v1/stream?${query}`,
-      ...(enqueued.type === 'duplicate' ? { duplicate: true } : {}),
+      message_id: state.id,
+      user_id: queue,
+      status: state.status,
+      queue_position: state.position,
+      attempts: state.attempts,
+      queued_at: iso(state.queuedAt),
+      started_at: state.startedAt === undefined ? null : iso(state.startedAt),
+      ended_at: state.endedAt === undefined ? null : iso(state.endedAt),
+      code: state.failure?.code ?? null,
+      error: state.failure?.error ?? null,
+      result: state.status === 'completed' ? await resultOf(store, queue, state) : null,
     };
   };
 }
 
-function admitted(enqueued: Enqueued): Exclude<Enqueued, { type: 'full' }> {
-  if (enqueued.type !== 'full') return enqueued;
-  throw new Refusal(
-    429,
-    'queue_full',
-    `This user already has ${enqueued.length} messages waiting. Send it again when one of them has ended.`,
-    { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS },
-  );
-}
-
-/** What the worker is sent: the client's fields, the organisation under the worker's name for it. */
-function workerRequest(body: MessageBody): Record<string, unknown> {
-  return {
-    client_id: body.client_id,
-    user_id: body.user_id,
-    message: body.message ?? undefined,
-    message_type: body.message_type,
-    org: body.org_id,
-    audio_base64: body.audio_base64 ?? undefined,
-    audio_format: body.audio_format ?? undefined,
-    chat_type: body.chat_type ?? undefined,
-    chat_id: body.chat_id ?? undefined,
-    thread_id: body.thread_id ?? undefined,
-    speaker: body.speaker ?? undefined,
-    addressed_to_bot: body.addressed_to_bot ?? undefined,
-    response_language_hint: body.response_language_hint ?? undefined,
+/** `DELETE` on the same: cancels it. */
+export function deleteMessage({ store, hub }: Services): Middleware {
+  return async (ctx) => {
+    const { queue, messageId } = readMessagePath(ctx['params']);
+    const cancelled = await store.cancel(queue, messageId);
+    if (!cancelled) throw unknownMessage();
+    const { type } = cancelled;
+    const status =
+      type === 'ended' ? cancelled.status : type === 'cancelled' ? type : await endOf(hub, queue, messageId);
+    if (status && (type === 'ended' || status !== 'cancelled')) throw alreadyEnded(status);
+    ctx.status = status ? 200 : 202;
+    ctx.body = { message_id: messageId, status: status ?? 'cancelling' };
   };
 }
 
-/** Names under which the same message is accepted once (G3). JSON keeps ids apart whatever characters they hold. */
-function deduplicationKeys(body: MessageBody, idempotencyKey: string): readonly string[] {
-  if (idempotencyKey.length > MAX_KEY_CHARS) {
-    throw new Refusal(
-      400,
-      'invalid_idempotency_key',
-      `Idempotency-Key must be at most ${MAX_KEY_CHARS} characters long.`,
-    );
+/** `POST …/retry`: puts a failed message at the end of its queue again. */
+export function retryMessage(services: Services): Middleware {
+  const { store, users, sweeper, log } = services;
+  return async (ctx) => {
+    await mustAccept(services);
+    const { queue, messageId } = readMessagePath(ctx['params']);
+    const requeued = await store.requeue(queue, messageId);
+    switch (requeued?.type) {
+      case undefined:
+        throw unknownMessage();
+      case 'not_failed':
+        throw new Refusal(409, 'not_failed', `Only a failed message can be retried; this one is ${requeued.status}.`);
+      case 'full':
+        throw queueFull(requeued.length);
+      case 'queued':
+        log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'requeued');
+        sweeper.accepted();
+        users.hint(queue);
+        ctx.status = 202;
+        ctx.body = {
+          status: 'queued',
+          message_id: messageId,
+          queue_position: requeued.position,
+          stream_url: streamUrl(queue, messageId),
+        };
+    }
+  };
+}
+
+/** A time of the store as the interface tells it. */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const completeEvent = z.object({ response: z.record(z.string(), z.unknown()) });
+
+/** What the worker answered: its last event, which in a completed message's log stands just before the end. */
+async function resultOf(store: Store, queue: string, { id, last }: MessageState): Promise<unknown> {
+  const page = await store.read(queue, id, last - 2, 1);
+  const [event] = page?.events ?? [];
+  return event ? completeEvent.safeParse(JSON.parse(event.data)).data?.response : null;
+}
+
+/** How the message ends; undefined when it has not within the time there is. */
+async function endOf(hub: Hub, queue: string, messageId: string): Promise<MessageStatus | undefined> {
+  const feed = await hub.join(queue, messageId);
+  const patience = AbortSignal.timeout(CANCEL_WITHIN_MS);
+  try {
+    while (!patience.aborted && !feed.closed) {
+      const news = feed.news(patience);
+      const page = await feed.read(0, 0);
+      if (!page) throw unknownMessage();
+      if (hasEnded(page.status)) return page.status;
+      await news;
+    }
+    return undefined;
+  } finally {
+    hub.leave(feed);
   }
-  const keys: string[] = [];
-  if (body.client_message_id)
-    keys.push(JSON.stringify(['client', body.user_id, body.client_id, body.client_message_id]));
-  if (idempotencyKey) keys.push(JSON.stringify(['header', body.user_id, idempotencyKey]));
-  return keys;
+}
+
+function alreadyEnded(status: MessageStatus): Refusal {
+  return new Refusal(409, 'already_ended', `This message has already ended: it is ${status}.`);
 }

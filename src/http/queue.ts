@@ -1,11 +1,12 @@
 import type { Middleware } from 'koa';
 import type { Services } from './app.ts';
-import { readUserId } from './schema.ts';
+import { iso } from './message.ts';
+import { readQueueId } from './schema.ts';
 
 /** `GET /api/v1/queue/{user_id}`: what waits and what is being worked on. */
 export function getQueue({ store, users }: Services): Middleware {
   return async (ctx) => {
-    const userId = readUserId(ctx['params']);
+    const userId = readQueueId(ctx['params']);
     const { processing, waiting, now } = await store.queue(userId);
     const [oldest] = waiting;
     ctx.body = {
@@ -37,6 +38,10 @@ export function getQueue({ store, users }: Services): Middleware {
   };
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
+/** `DELETE /api/v1/queue/{user_id}`: cancels all that wait. */
+export function deleteQueue({ store }: Services): Middleware {
+  return async (ctx) => {
+    const queue = readQueueId(ctx['params']);
+    ctx.body = { user_id: queue, cancelled: await store.clear(queue) };
+  };
 }

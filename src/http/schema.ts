@@ -3,14 +3,18 @@ import { Refusal } from '../errors.ts';
 
 /** The longest an id may be: `user_id`, `client_id` and the like. */
 const MAX_ID_CHARS = 256;
+/** A group chat's queue is named by up to three ids. */
+const MAX_QUEUE_CHARS = 1024;
 
 const CLEAN = 'must be valid Unicode without NUL characters or lone surrogates';
 const text = z
   .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') })
   .refine((value) => value.isWellFormed() && !value.includes('\0'), CLEAN);
-const id = text
-  .max(MAX_ID_CHARS, `must be at most ${MAX_ID_CHARS} characters long`)
-  .refine((value) => value.trim() !== '', 'must not be empty');
+const idOf = (most: number) =>
+  text.max(most, `must be at most ${most} characters long`).refine((value) => value.trim() !== '', 'must not be empty');
+const id = idOf(MAX_ID_CHARS);
+/** Names a queue: a user, or a group chat. */
+const queueId = idOf(MAX_QUEUE_CHARS);
 
 /** What `POST /api/v1/message` takes. */
 const newMessage = z
@@ -30,7 +34,7 @@ const newMessage = z
     addressed_to_bot: z.boolean('must be true or false').nullish(),
     response_language_hint: id.nullish(),
     callback_url: z.null('is not served by this version; leave it out and read the stream').optional(),
-    if_busy: z.literal('enqueue', 'can only be "enqueue" in this version').nullish(),
+    if_busy: z.enum(['enqueue', 'reject', 'interrupt'], 'must be "enqueue", "reject" or "interrupt"').nullish(),
   })
   .superRefine((body, issues) => {
     const miss = (path: string, message: string) => issues.addIssue({ code: 'custom', path: [path], message });
@@ -38,12 +42,23 @@ const newMessage = z
       if (!body.audio_base64) miss('audio_base64', 'is required with message_type "audio"');
       if (!body.audio_format) miss('audio_format', 'is required with message_type "audio"');
     } else if (!body.message?.trim()) miss('message', 'must not be blank');
+    if (isGroup(body.chat_type) && body.chat_id == null) miss('chat_id', 'is required with this chat_type');
   });
+
+function isGroup(chatType: string | null | undefined): boolean {
+  return chatType === 'group' || chatType === 'supergroup';
+}
+
+/** The queue that a message belongs to: its user's, or its group chat's. */
+export function queueOf({ user_id, org_id, chat_type, chat_id, thread_id }: MessageBody): string {
+  if (!isGroup(chat_type)) return user_id;
+  return ['group', org_id, chat_id, ...(thread_id == null ? [] : [thread_id])].join(':');
+}
 
 export type MessageBody = z.infer<typeof newMessage>;
 
 const streamQuery = z.object({
-  user_id: id,
+  user_id: queueId,
   message_id: id,
   last_event_id: z.string('must be given once').optional(),
 });
@@ -57,9 +72,33 @@ export function readStreamQuery(query: unknown): z.infer<typeof streamQuery> {
   return check(streamQuery, query);
 }
 
-/** The `user_id` among the parameters of a path. */
-export function readUserId(params: unknown): string {
-  return check(z.object({ user_id: id }), params).user_id;
+/** The queue that the parameters of a path name as `user_id`. */
+export function readQueueId(params: unknown): string {
+  return check(z.object({ user_id: queueId }), params).user_id;
+}
+
+/** The queue and the message that the parameters of a path name. */
+export function readMessagePath(params: unknown): { queue: string; messageId: string } {
+  const { user_id, message_id } = check(z.object({ user_id: queueId, message_id: id }), params);
+  return { queue: user_id, messageId: message_id };
+}
+
+const pageQuery = z.object({
+  limit: z
+    .string('must be given once')
+    .regex(/^\d{1,4}$/, 'must be a whole number from 1 to 500')
+    .transform(Number)
+    .refine((value) => value >= 1 && value <= 500, 'must be a whole number from 1 to 500')
+    .default(50),
+  cursor: z
+    .string('must be given once')
+    .regex(/^\d{1,15}~.+$/, 'must be the next_cursor of the page before')
+    .optional(),
+});
+
+/** Which page of a list is asked for. */
+export function readPageQuery(query: unknown): z.infer<typeof pageQuery> {
+  return check(pageQuery, query);
 }
 
 function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {

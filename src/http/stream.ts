@@ -1,5 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import { Refusal } from '../errors.ts';
+import { hasEnded } from '../store/events.ts';
 import type { Feed } from '../stream/feed.ts';
 import type { Frame } from '../stream/frame.ts';
 import type { Hub } from '../stream/hub.ts';
@@ -12,6 +13,11 @@ const HEADERS = {
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
 };
+
+/** Where a message's events are read. */
+export function streamUrl(queue: string, messageId: string): string {
+  return `/api/v1/stream?${new URLSearchParams({ user_id: queue, message_id: messageId })}`;
+}
 
 /** `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. */
 export function getStream({ hub }: Services): Middleware {
@@ -41,14 +47,9 @@ export async function streamMessage(
   try {
     const page = await feed.read(after, PAGE_EVENTS);
     if (!page) {
-      throw new Refusal(
-        404,
-        'unknown_message',
-        'This user has no such message, or it has been forgotten since it ended.',
-      );
+      throw unknownMessage();
     }
-    const ended = page.status !== 'queued' && page.status !== 'processing';
-    if (ended && after >= page.last) {
+    if (hasEnded(page.status) && after >= page.last) {
       ctx.status = 204;
       hub.leave(feed);
       return;
@@ -58,6 +59,10 @@ export async function streamMessage(
     hub.leave(feed);
     throw error;
   }
+}
+
+export function unknownMessage(): Refusal {
+  return new Refusal(404, 'unknown_message', 'This user has no such message, or it has been forgotten since it ended.');
 }
 
 /** Gives the response to a listener, which leaves the feed at its end. */

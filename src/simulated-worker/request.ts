@@ -54,7 +54,7 @@ export function readRequest(body: Body | undefined): ChatRequest | string {
     response_language: text(body['response_language_hint']) || 'en',
     ambient: group && !audio && body['addressed_to_bot'] === false,
     queue: group
-      ? ['group', org, text(body['chat_id']), text(body['thread_id'])].filter((part) => part !== '').join(':')
+      ? ['group', org, chatId(body['chat_id']), chatId(body['thread_id'])].filter((part) => part !== '').join(':')
       : user_id,
   };
   const fault = faultOf(request, text(body['audio_base64']), text(body['audio_format']));
@@ -76,4 +76,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+/** Telegram's ids are numbers, which some clients send as they are. */
+function chatId(value: unknown): string {
+  return typeof value === 'number' ? String(value) : text(value);
 }

@@ -26,6 +26,7 @@ export class Feed {
   #keepalive: Frame | undefined;
   #reading = false;
   #moved = false;
+  #ended = false;
   #closed = false;
 
   constructor(store: Store, queue: string, messageId: string) {
@@ -49,6 +50,11 @@ export class Feed {
   /** The newest sign of life of the worker. */
   get keepalive(): Frame | undefined {
     return this.#keepalive;
+  }
+
+  /** The message's last event is here. Should it be put into its queue again, that is another log, and another feed. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** The broker is stopping: listeners leave, to come back to another one. */
@@ -125,6 +131,7 @@ export class Feed {
       id += 1;
       const frame = encode(event, id);
       this.#frames.push(frame);
+      this.#ended ||= frame.last;
       this.#bytes += frame.bytes.length;
     }
     this.#last = id;

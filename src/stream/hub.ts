@@ -26,7 +26,7 @@ export class Hub {
   async join(queue: string, messageId: string): Promise<Feed> {
     const key = keyOf(queue, messageId);
     let open = this.#open.get(key);
-    if (!open) {
+    if (!open || open.feed.ended) {
       open = { feed: new Feed(this.#store, queue, messageId), listeners: 0 };
       this.#open.set(key, open);
     }
@@ -44,6 +44,7 @@ export class Hub {
   leave(feed: Feed): void {
     const key = keyOf(feed.queue, feed.messageId);
     const open = this.#open.get(key);
+    // A feed that had ended may have given its place to a newer one; whoever still reads it needs nothing from here.
     if (!open || open.feed !== feed) return;
     open.listeners -= 1;
     if (open.listeners > 0) return;

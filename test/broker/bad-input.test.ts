@@ -145,10 +145,10 @@ const ROWS: Record<string, Row> = {
   },
   'an endless user in a path': {
     method: 'GET',
-    path: `/api/v1/queue/${'x'.repeat(300)}`,
+    path: `/api/v1/queue/${'x'.repeat(1300)}`,
     status: 422,
     code: 'invalid_fields',
-    detail: /at most 256/,
+    detail: /at most 1024/,
     errors: ['user_id'],
   },
 };

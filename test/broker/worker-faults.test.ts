@@ -90,13 +90,37 @@ for (const kind of STORES) {
     );
   });
 
-  test(`${kind}: a worker that refuses connections fails the message with a word; when it is back, the next one runs`, async (t) => {
+  test(`${kind}: while the worker refuses connections messages wait and none fails; once it is back all run in order`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
     await worker.stop();
-    const id = await client.send('u', 'hello');
-    t.like(theEnd(await client.all('u', id)), { event: 'error', code: 'worker_unavailable' });
+    const users = Array.from({ length: 10 }, (_, n) => `user-${n}`);
+    const sent = await Promise.all(
+      users.map(async (user) => ({ user, ids: [await client.send(user, 'first'), await client.send(user, 'second')] })),
+    );
+    let health = (await client.get('/health')).body;
+    while (health['worker_circuit'] !== 'open') health = (await client.get('/health')).body;
+    t.like(health, { status: 'degraded', worker_connected: false });
+    t.false(Number.isNaN(Date.parse(String(health['degraded_since']))));
     await worker.start();
-    t.like(theEnd(await client.all('u', await client.send('u', 'hello'))), { event: 'done' });
+    for (const { user, ids } of sent) {
+      for (const id of ids) t.like(theEnd(await client.all(user, id)), { event: 'done', status: 'completed' });
+      const called = worker.calls.filter((call) => call.user_id === user).map((call) => call.idempotencyKey);
+      t.deepEqual(called, ids);
+    }
+    t.deepEqual(worker.overlaps(), []);
+    while ((await client.get('/health')).body['worker_circuit'] !== 'closed');
+    t.like((await client.get('/health')).body, { status: 'healthy', degraded_since: null });
+  });
+
+  test(`${kind}: a message that breaks its own call ends as failed, and stops nobody else`, async (t) => {
+    const { client } = await aSystem(t, kind);
+    const poison = await client.send('u', '[[reset]]');
+    const next = await client.send('u', 'next');
+    const others = ['v', 'w'].map(async (user) => theEnd(await client.all(user, await client.send(user, 'hello'))));
+    for (const end of await Promise.all(others)) t.like(end, { event: 'done' });
+    t.like(theEnd(await client.all('u', poison)), { event: 'error', status: 'failed', code: 'worker_unavailable' });
+    t.like(theEnd(await client.all('u', next)), { event: 'done' });
+    t.like((await client.get('/health')).body, { status: 'healthy', worker_circuit: 'closed' });
   });
 
   test(`${kind}: one user's stuck call delays nobody else`, async (t) => {

@@ -1,0 +1,149 @@
+import type { Middleware } from 'koa';
+import { v7 as uuid } from 'uuid';
+import { Refusal } from '../errors.ts';
+import { queuedEvent } from '../store/events.ts';
+import type { Enqueued } from '../store/store.ts';
+import { encode } from '../stream/frame.ts';
+import type { Services } from './app.ts';
+import { type MessageBody, queueOf, readMessage } from './schema.ts';
+import { answerStream, streamMessage, streamUrl } from './stream.ts';
+
+/** A full queue frees a place when a message ends: about one worker call. */
+const FULL_RETRY_AFTER_SECONDS = 5;
+const MAX_KEY_CHARS = 256;
+
+type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
+
+/** `POST /api/v1/message`: durable before the answer, which is `202` or, when asked for, the event stream itself. */
+export function postMessage(services: Services): Middleware {
+  const { store, users, hub, sweeper, log } = services;
+  return async (ctx) => {
+    await mustAccept(services);
+    const body = readMessage(ctx.request.body);
+    const queue = queueOf(body);
+    const id = uuid();
+    const message = {
+      id,
+      queue,
+      payload: JSON.stringify(workerRequest(body)),
+      deduplicationKeys: deduplicationKeys(body, ctx.get('Idempotency-Key')),
+      ifBusy: body.if_busy ?? 'enqueue',
+    };
+    const streamed = ctx.accepts('json', 'text/event-stream') === 'text/event-stream';
+    // Joined before the message exists, so that none of its events can be missed.
+    const feed = streamed ? await hub.join(queue, id) : undefined;
+    let enqueued: Admitted;
+    try {
+      enqueued = admitted(await store.enqueue(message));
+    } catch (error) {
+      if (feed) hub.leave(feed);
+      throw error;
+    }
+    const messageId = enqueued.type === 'queued' ? id : enqueued.id;
+    log.info(
+      {
+        request_id: ctx.state['requestId'],
+        message_id: messageId,
+        user_id: body.user_id,
+        queue,
+        duplicate: enqueued.type === 'duplicate',
+      },
+      'accepted',
+    );
+    if (enqueued.type === 'queued') {
+      sweeper.accepted();
+      users.hint(queue);
+    }
+    if (feed && enqueued.type === 'queued') {
+      feed.accepted(enqueued.position);
+      return answerStream(ctx, hub, feed, 0, [encode(queuedEvent(id, enqueued.position), 1)]);
+    }
+    if (feed) {
+      hub.leave(feed);
+      return streamMessage(ctx, hub, queue, messageId, 0);
+    }
+    ctx.status = enqueued.type === 'queued' ? 202 : 200;
+    ctx.body = {
+      status: enqueued.type === 'queued' ? 'queued' : enqueued.status,
+      message_id: messageId,
+      queue_position: enqueued.position,
+      stream_url: streamUrl(queue, messageId),
+      ...(enqueued.type === 'duplicate' ? { duplicate: true } : {}),
+    };
+  };
+}
+
+/** Refuses what would be accepted while the broker stops or its store is full. */
+export async function mustAccept({ accepting, sweeper, maxWaiting }: Services): Promise<void> {
+  if (!accepting()) {
+    throw new Refusal(503, 'draining', 'This broker is stopping. Nothing was accepted; send it again.', {
+      retryAfterSeconds: 2,
+    });
+  }
+  // The estimate runs high between two looks, so it is looked again before anybody is refused.
+  if (sweeper.waiting >= maxWaiting && (await sweeper.sweep()).counts.waiting >= maxWaiting) {
+    const detail = `${maxWaiting} messages wait already (MAX_WAITING_MESSAGES). Nothing was accepted; send it again later.`;
+    throw new Refusal(503, 'store_full', detail, { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS });
+  }
+}
+
+function admitted(enqueued: Enqueued): Admitted {
+  switch (enqueued.type) {
+    case 'full':
+      throw queueFull(enqueued.length);
+    case 'busy':
+      throw new Refusal(
+        409,
+        'busy',
+        'This user has a message waiting or running, and if_busy is "reject". Nothing was accepted; send it again later.',
+      );
+    case 'queued':
+    case 'duplicate':
+      return enqueued;
+  }
+}
+
+/** The queue takes no more messages. */
+export function queueFull(length: number): Refusal {
+  return new Refusal(
+    429,
+    'queue_full',
+    `This user already has ${length} messages waiting. Send it again when one of them has ended.`,
+    { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS },
+  );
+}
+
+/** What the worker is sent: the client's fields, the organisation under the worker's name for it. */
+function workerRequest(body: MessageBody): Record<string, unknown> {
+  return {
+    client_id: body.client_id,
+    user_id: body.user_id,
+    message: body.message ?? undefined,
+    message_type: body.message_type,
+    org: body.org_id,
+    audio_base64: body.audio_base64 ?? undefined,
+    audio_format: body.audio_format ?? undefined,
+    chat_type: body.chat_type ?? undefined,
+    chat_id: body.chat_id ?? undefined,
+    thread_id: body.thread_id ?? undefined,
+    speaker: body.speaker ?? undefined,
+    addressed_to_bot: body.addressed_to_bot ?? undefined,
+    response_language_hint: body.response_language_hint ?? undefined,
+  };
+}
+
+/** Names under which the same message is accepted once (G3). JSON keeps ids apart whatever characters they hold. */
+function deduplicationKeys(body: MessageBody, idempotencyKey: string): readonly string[] {
+  if (idempotencyKey.length > MAX_KEY_CHARS) {
+    throw new Refusal(
+      400,
+      'invalid_idempotency_key',
+      `Idempotency-Key must be at most ${MAX_KEY_CHARS} characters long.`,
+    );
+  }
+  const keys: string[] = [];
+  if (body.client_message_id)
+    keys.push(JSON.stringify(['client', body.user_id, body.client_id, body.client_message_id]));
+  if (idempotencyKey) keys.push(JSON.stringify(['header', body.user_id, idempotencyKey]));
+  return keys;
+}
