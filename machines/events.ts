@@ -23,8 +23,8 @@ export type Outcome =
   | { readonly status: Exclude<EndStatus, 'completed'>; readonly code: string; readonly error: string };
 
 /** What came of trying to open a worker call. */
-export type Opening<Call> =
-  | { readonly type: 'opened'; readonly call: Call }
+export type Opening =
+  | { readonly type: 'opened' }
   /** No event has arrived, so the same message may be tried again after `delayMs`. */
   | { readonly type: 'refused'; readonly delayMs: number; readonly reason: string }
   | { readonly type: 'ended'; readonly outcome: Outcome };

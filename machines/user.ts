@@ -1,13 +1,9 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Claim, Opening, Outcome, Settled, UserEvent } from './events.ts';
 
-/** An open worker call. Opaque here: only the effects that open and relay it know what else it is. */
-export type Call = { readonly attempt: number };
-
 type Context = {
   readonly queue: string;
   readonly claim: Claim | undefined;
-  readonly call: Call | undefined;
   readonly outcome: Outcome | undefined;
   readonly delayMs: number;
   readonly reason: string;
@@ -24,11 +20,6 @@ function claimed({ claim }: Context): Claim {
   return claim;
 }
 
-function opened({ call }: Context): Call {
-  if (!call) throw new Error('a call was relayed before it was opened');
-  return call;
-}
-
 function ended({ outcome }: Context): Outcome {
   if (!outcome) throw new Error('a message was settled before it ended');
   return outcome;
@@ -43,8 +34,8 @@ const notDraining = ({ context }: In) => !context.draining;
 const hinted = ({ context }: In) => context.hinted && !context.draining;
 const ownClaim = ({ context, event }: In & { event: { token: number } }) => event.token === context.claim?.token;
 const claimedOne = ({ event }: Of<Claim | undefined>) => event.output !== undefined;
-const callOpen = ({ event }: Of<Opening<Call>>) => event.output.type === 'opened';
-const callEnded = ({ event }: Of<Opening<Call>>) => event.output.type === 'ended';
+const callOpen = ({ event }: Of<Opening>) => event.output.type === 'opened';
+const callEnded = ({ event }: Of<Opening>) => event.output.type === 'ended';
 const nextClaimed = ({ event }: Of<Settled>) => event.output.next !== undefined;
 const nextClaimedButDraining = ({ context, event }: In & Of<Settled>) => context.draining && nextClaimed({ event });
 const moreWaiting = ({ context, event }: In & Of<Settled>) => !context.draining && event.output.waiting;
@@ -65,11 +56,11 @@ export const userMachine = setup({
     /** Waits for a slot, then claims the head of the queue. */
     claim: fromPromise<Claim | undefined, { queue: string }>(unprovided),
     /** Makes the worker call, up to its first event. */
-    open: fromPromise<Opening<Call>, { claim: Claim }>(unprovided),
+    open: fromPromise<Opening, { claim: Claim }>(unprovided),
     /** Records the next attempt and waits until it is due. */
     backOff: fromPromise<Claim, { claim: Claim; delayMs: number; reason: string }>(unprovided),
     /** Moves the worker's events into the log, to the end of the call. */
-    relay: fromPromise<Outcome, { claim: Claim; call: Call }>(unprovided),
+    relay: fromPromise<Outcome, { claim: Claim }>(unprovided),
     /** Writes the end; takes the next claim in the same step when `proceed` allows it. */
     settle: fromPromise<Settled, { claim: Claim; outcome: Outcome; proceed: boolean }>(unprovided),
     /** Hands an unfinished claim over to whoever comes next. */
@@ -87,7 +78,6 @@ export const userMachine = setup({
   context: ({ input }) => ({
     queue: input.queue,
     claim: undefined,
-    call: undefined,
     outcome: undefined,
     delayMs: 0,
     reason: '',
@@ -103,9 +93,9 @@ export const userMachine = setup({
   },
   states: {
     idle: {
-      entry: [assign({ claim: undefined, call: undefined, outcome: undefined }), 'freeSlot', 'reportIdle'],
+      entry: [assign({ claim: undefined, outcome: undefined }), 'freeSlot', 'reportIdle'],
       // However a queue was left, a hint that came meanwhile is worth one look. Claiming forgets the hint, so a
-      // store that is away costs one failed claim a hint and no loop; without a hint the sweeper brings it back.
+      // claim that fails costs one try a hint and no loop; without a hint the sweeper brings the queue back.
       always: { guard: hinted, target: 'dispatching' },
       on: {
         work: { guard: notDraining, target: 'dispatching' },
@@ -125,7 +115,7 @@ export const userMachine = setup({
       },
       states: {
         claiming: {
-          entry: [assign({ claim: undefined, call: undefined, outcome: undefined, hinted: false }), 'freeSlot'],
+          entry: [assign({ claim: undefined, outcome: undefined, hinted: false }), 'freeSlot'],
           invoke: {
             src: 'claim',
             input: ({ context }) => ({ queue: context.queue }),
@@ -146,13 +136,7 @@ export const userMachine = setup({
             src: 'open',
             input: ({ context }) => ({ claim: claimed(context) }),
             onDone: [
-              {
-                guard: callOpen,
-                target: '#user.streaming',
-                actions: assign(({ event }) => ({
-                  call: event.output.type === 'opened' ? event.output.call : undefined,
-                })),
-              },
+              { guard: callOpen, target: '#user.streaming' },
               {
                 guard: callEnded,
                 target: '#user.streaming.settling',
@@ -205,7 +189,7 @@ export const userMachine = setup({
         relaying: {
           invoke: {
             src: 'relay',
-            input: ({ context }) => ({ claim: claimed(context), call: opened(context) }),
+            input: ({ context }) => ({ claim: claimed(context) }),
             onDone: { target: 'settling', actions: assign({ outcome: ({ event }) => event.output }) },
             onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
           },
@@ -229,7 +213,6 @@ export const userMachine = setup({
                 target: '#user.dispatching.opening',
                 actions: assign({
                   claim: ({ event }) => event.output.next,
-                  call: undefined,
                   outcome: undefined,
                   hinted: false,
                 }),

@@ -53,7 +53,6 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
   const effects = new Effects({
     store,
     worker,
-    hub,
     slots,
     leases,
     health: workerHealth,
@@ -65,9 +64,14 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     store,
     log,
     hint: (queue) => users.hint(queue),
-    // Twice the slots: the next users stand ready when one is freed.
-    room: () => 2 * config.concurrency - users.size,
+    capacity: 2 * config.concurrency,
+    room,
   });
+
+  /** Twice the slots: the next users stand ready when one is freed. One always, so that what is due longest has its turn. */
+  function room(): number {
+    return slots.open ? Math.max(1, 2 * config.concurrency - slots.wanted) : 0;
+  }
 
   store.onCancelled(({ queue, token }) => users.claimCancelled(queue, token));
 
@@ -112,6 +116,7 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
 
   try {
     const port = await listen(server, config.port, config.host);
+    sweeper.start();
     const host = config.host.includes(':') ? `[${config.host}]` : config.host;
     const url = `http://${host}:${port}`;
     log.info({ url, store: store.kind, worker: config.worker.baseUrl, broker_id: brokerId }, 'the broker listens');

@@ -1,11 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Claim, Opening, Outcome, Settled } from '../../machines/events.ts';
-import type { Call } from '../../machines/user.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
-import type { Hub } from '../stream/hub.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
 import { Relay } from './relay.ts';
@@ -16,12 +14,13 @@ import type { WorkerHealth } from './worker-health.ts';
 const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
 const LONGEST_STORE_BACK_OFF_MS = 2000;
+/** A worker that asks for more patience than this is asked again sooner: its queue stands still meanwhile. */
+const LONGEST_RETRY_AFTER_MS = 300_000;
 
 /** What a user's machine does to the world: one method for each of its promise actors. */
 export class Effects {
   readonly #store: Store;
   readonly #worker: Worker;
-  readonly #hub: Hub;
   readonly #slots: Slots;
   readonly #leases: Leases;
   readonly #health: WorkerHealth;
@@ -33,7 +32,6 @@ export class Effects {
   constructor(parts: {
     store: Store;
     worker: Worker;
-    hub: Hub;
     slots: Slots;
     leases: Leases;
     health: WorkerHealth;
@@ -42,7 +40,6 @@ export class Effects {
   }) {
     this.#store = parts.store;
     this.#worker = parts.worker;
-    this.#hub = parts.hub;
     this.#slots = parts.slots;
     this.#leases = parts.leases;
     this.#health = parts.health;
@@ -53,24 +50,28 @@ export class Effects {
   /** Waits for a slot, then claims the head of the queue. */
   async claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
     await this.#slots.acquire(queue, signal);
-    return this.#track(
-      (async () => {
-        const message = await this.#store.claim(queue);
-        if (!message) return undefined;
-        const turn = new Turn(message);
-        if (signal.aborted) {
-          // Nobody waits for this claim any more: it goes back at once rather than by its lease.
-          await this.#store.release(turn);
-          return undefined;
-        }
-        this.#leases.hold(turn);
-        return turn;
-      })(),
-    );
+    return this.#track(this.#claim(queue, signal));
+  }
+
+  async #claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
+    let sentAt = 0;
+    const message = await this.#persist(() => {
+      sentAt = performance.now();
+      return this.#store.claim(queue);
+    }, signal);
+    if (!message) return undefined;
+    const turn = new Turn(message);
+    if (signal.aborted) {
+      // Nobody waits for this claim any more: it goes back at once rather than by its lease.
+      await this.#store.release(turn, turn.handover);
+      return undefined;
+    }
+    this.#leases.hold(turn, sentAt);
+    return turn;
   }
 
   /** Makes the worker call, up to its first event. */
-  async open(claim: Claim, signal: AbortSignal): Promise<Opening<Call>> {
+  async open(claim: Claim, signal: AbortSignal): Promise<Opening> {
     const turn = Turn.of(claim);
     if (turn.cancelled.aborted) return { type: 'ended', outcome: CANCELLED };
     if (turn.attempt > this.#maxAttempts) {
@@ -84,7 +85,7 @@ export class Effects {
     switch (opened.type) {
       case 'opened':
         turn.call = opened.call;
-        return { type: 'opened', call: { attempt: turn.attempt } };
+        return { type: 'opened' };
       case 'ended':
         return opened;
       case 'refused': {
@@ -92,7 +93,8 @@ export class Effects {
           const error = `After ${turn.attempt} attempts ${opened.reason}. Send the message again later.`;
           return { type: 'ended', outcome: failed('worker_unavailable', error) };
         }
-        const delayMs = Math.max(opened.retryAfterMs, backOffMs(turn.attempt));
+        const retryAfterMs = Math.min(opened.retryAfterMs, LONGEST_RETRY_AFTER_MS);
+        const delayMs = Math.max(retryAfterMs, backOffMs(turn.attempt));
         return { type: 'refused', delayMs, reason: opened.reason };
       }
     }
@@ -102,9 +104,14 @@ export class Effects {
   async #call(turn: Turn, signal: AbortSignal): Promise<Opened> {
     const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
     const leave = AbortSignal.any([signal, turn.cancelled]);
+    turn.called = true;
     try {
       const opened = await this.#worker.open(message, leave);
-      if (opened.type === 'opened' && leave.aborted) opened.call.close();
+      if (opened.type === 'opened') {
+        // The state may be left, or the message cancelled, before anybody reads the call.
+        leave.addEventListener('abort', () => opened.call.close(), { once: true });
+        if (leave.aborted) opened.call.close();
+      }
       if (opened.type === 'opened' || opened.reached) this.#health.reached();
       else this.#health.unreachable();
       return opened;
@@ -119,6 +126,8 @@ export class Effects {
     const turn = Turn.of(claim);
     this.#log.warn({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, reason }, 'retrying');
     const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
+    turn.called = false;
+    turn.dueAt = performance.now() + delayMs;
     const stop = AbortSignal.any([signal, turn.cancelled]);
     try {
       await delay(delayMs, undefined, { signal: stop });
@@ -146,7 +155,7 @@ export class Effects {
         turn,
         call,
         append: (last, events) => this.#persist(() => this.#store.append(turn, last, events), signal),
-        keepalive: (data) => this.#hub.keepalive(turn.queue, turn.messageId, data),
+        keepalive: (data) => this.#store.keepalive(turn, data),
         broken: (error) => this.#broken(turn, error, signal),
       }).run();
     } finally {
@@ -168,13 +177,17 @@ export class Effects {
     const goOn = proceed && this.#slots.waiting === 0;
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
     this.#leases.drop(turn);
+    let sentAt = 0;
     const settled = await this.#track(
-      this.#persist(() => this.#store.settle(turn, turn.last, turn.pending, outcome, goOn), signal),
+      this.#persist(() => {
+        sentAt = performance.now();
+        return this.#store.settle(turn, turn.last, turn.pending, outcome, goOn);
+      }, signal),
     );
     this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
     const next = settled.next && new Turn(settled.next);
-    if (next && signal.aborted) await this.#track(this.#store.release(next));
-    else if (next) this.#leases.hold(next);
+    if (next && signal.aborted) await this.#track(this.#store.release(next, next.handover));
+    else if (next) this.#leases.hold(next, sentAt);
     return { next, waiting: settled.waiting };
   }
 
@@ -183,7 +196,7 @@ export class Effects {
     const turn = Turn.of(claim);
     turn.call?.close();
     this.#leases.drop(turn);
-    await this.#track(this.#store.release(turn));
+    await this.#track(this.#store.release(turn, turn.handover));
   }
 
   /** The message was cancelled: whatever is done for it breaks off, and soon answers that it has ended so. */

@@ -45,7 +45,7 @@ export class Relay {
         if (this.#pendingChars > MAX_PENDING_CHARS) await this.#writing;
       }
     } finally {
-      await this.#writing;
+      while (this.#writing) await this.#writing;
     }
     if (this.#failure) throw this.#failure.error;
     return this.#outcome ?? broken(new Error('it ended without a last event'));
@@ -67,8 +67,7 @@ export class Relay {
   }
 
   #write(): void {
-    const { turn } = this.#parts;
-    if (this.#writing || !turn.pending.length) return;
+    if (this.#writing || this.#failure || !this.#hasToWrite()) return;
     this.#writing = this.#drain()
       .catch((error: unknown) => {
         this.#failure ??= { error };
@@ -76,14 +75,22 @@ export class Relay {
       })
       .finally(() => {
         this.#writing = undefined;
+        // What came while the last write was being concluded.
+        this.#write();
       });
   }
 
+  /** Something waits for the log that will not be settled with the end. */
+  #hasToWrite(): boolean {
+    const { turn, call } = this.#parts;
+    return turn.pending.length > 0 && !(this.#outcome && call.ended);
+  }
+
   async #drain(): Promise<void> {
-    const { turn, call, append } = this.#parts;
+    const { turn, append } = this.#parts;
     // The end of the response mostly comes with the last event: then both are settled in one write.
     if (this.#outcome) await nextTick();
-    while (turn.pending.length && !(this.#outcome && call.ended)) {
+    while (this.#hasToWrite()) {
       const events = turn.pending;
       turn.pending = [];
       this.#pendingChars = 0;

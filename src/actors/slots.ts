@@ -12,6 +12,16 @@ export class Slots {
     this.#line = new PQueue({ concurrency });
   }
 
+  /** Queues that hold a slot, and those that wait for one. */
+  get wanted(): number {
+    return this.#held.size + this.#line.size;
+  }
+
+  /** False while calls are stopped. */
+  get open(): boolean {
+    return !this.#line.isPaused;
+  }
+
   /** From now on at most `calls` more than there are now, never more than `concurrency`. With 0 whoever comes waits. */
   allow(calls: number): void {
     if (calls === 0) {

@@ -11,19 +11,32 @@ export class Sweeper {
   readonly #store: Store;
   readonly #log: Logger;
   readonly #hint: (queue: string) => void;
-  /** How many queues more this broker could work on. */
+  /** How many queues more this broker has use for. */
   readonly #room: () => number;
-  readonly #timer: NodeJS.Timeout;
+  /** How many it has use for when it has nothing to do. */
+  readonly #capacity: number;
+  #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<Sweep> | undefined;
   #more = false;
   #stopped = false;
   #waiting = 0;
 
-  constructor(parts: { store: Store; log: Logger; hint: (queue: string) => void; room: () => number }) {
+  constructor(parts: {
+    store: Store;
+    log: Logger;
+    hint: (queue: string) => void;
+    capacity: number;
+    room: () => number;
+  }) {
     this.#store = parts.store;
     this.#log = parts.log;
     this.#hint = parts.hint;
+    this.#capacity = parts.capacity;
     this.#room = parts.room;
+  }
+
+  /** Looks now, and every second from now on. */
+  start(): void {
     this.#timer = setInterval(() => this.#look(), EVERY_MS);
     this.#look();
   }
@@ -46,9 +59,9 @@ export class Sweeper {
     return this.#sweeping;
   }
 
-  /** There is room again: looks at once if the last look left some behind. */
+  /** There is more room: looks at once if the last look left some behind and half of what there is can be filled. */
   roomMade(): void {
-    if (this.#more && this.#room() > 0) this.#look();
+    if (this.#more && this.#room() >= this.#capacity / 2) this.#look();
   }
 
   /** Hints no more; counts can still be asked for. */
@@ -63,6 +76,7 @@ export class Sweeper {
     const sweep = await this.#store.sweep(limit);
     this.#more = sweep.due.length >= limit;
     this.#waiting = sweep.counts.waiting;
+    if (!sweep.complete) this.#log.warn('a part of the store did not answer: its queues are not looked at for now');
     if (!this.#stopped) for (const queue of sweep.due) this.#hint(queue);
     return sweep;
   }

@@ -1,5 +1,5 @@
 import type { Claim } from '../../machines/events.ts';
-import type { ClaimedMessage, LogEvent } from '../store/store.ts';
+import type { ClaimedMessage, Handover, LogEvent } from '../store/store.ts';
 import type { WorkerCall } from '../worker/call.ts';
 
 /**
@@ -12,13 +12,16 @@ export class Turn implements Claim {
   readonly token: number;
   readonly attempt: number;
   readonly payload: string;
-  readonly queuedAt: number;
   /** Id of the last event known to be in the log. */
   last: number;
   /** Events that the worker has sent and the log does not have yet. */
   pending: LogEvent[] = [];
   /** The open worker call. */
   call: WorkerCall | undefined;
+  /** The worker call of the attempt that the store has counted last was made. */
+  called = false;
+  /** When that attempt is due, in `performance.now()` time. */
+  dueAt = 0;
   /** Aborted when the message was cancelled; shared by all attempts under one claim. */
   readonly #cancellation: AbortController;
 
@@ -28,9 +31,13 @@ export class Turn implements Claim {
     this.token = message.token;
     this.attempt = message.attempt;
     this.payload = message.payload;
-    this.queuedAt = message.queuedAt;
     this.last = message.last;
     this.#cancellation = before ? before.#cancellation : new AbortController();
+  }
+
+  /** What whoever comes next has to know when this turn is given up. */
+  get handover(): Handover {
+    return { called: this.called, delayMs: Math.max(0, this.dueAt - performance.now()) };
   }
 
   get cancelled(): AbortSignal {

@@ -1,19 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Middleware } from 'koa';
 import { StoreUnavailable } from '../errors.ts';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
 
+/** Shorter than the usual patience of a platform's health check. */
+const STORE_ANSWERS_WITHIN_MS = 2000;
+
 /** `GET /health`: how the store and the worker are, and the counts kept for all queues. */
 export function getHealth({ store, sweeper, workerHealth, version }: Services): Middleware {
   return async (ctx) => {
-    const [sweep, worker] = await Promise.all([
-      sweeper.sweep().catch((error: unknown) => {
-        if (error instanceof StoreUnavailable) return undefined;
-        throw error;
-      }),
-      workerHealth.status(),
-    ]);
-    const degraded = !worker.connected || worker.circuit === 'open';
+    const [sweep, worker] = await Promise.all([soon(sweeper.sweep()), workerHealth.status()]);
+    const degraded = !worker.connected || worker.circuit === 'open' || sweep?.complete === false;
     ctx.status = sweep ? 200 : 503;
     ctx.body = {
       status: sweep ? (degraded ? 'degraded' : 'healthy') : 'unhealthy',
@@ -42,12 +40,23 @@ export function getReady({ store, accepting }: Services): Middleware {
   return async (ctx) => {
     let status = 'ready';
     if (!accepting()) status = 'draining';
-    else {
-      await store.ping().catch(() => {
-        status = 'store_unavailable';
-      });
-    }
+    else if (!(await soon(store.ping().then(() => true)))) status = 'store_unavailable';
     ctx.status = status === 'ready' ? 200 : 503;
     ctx.body = { status };
   };
+}
+
+/** What the store answers, undefined when it does not within the patience of those who ask for its health. */
+async function soon<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
+  const patience = new AbortController();
+  try {
+    return await Promise.race([answer, delay(STORE_ANSWERS_WITHIN_MS, undefined, patience)]);
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return undefined;
+    throw error;
+  } finally {
+    patience.abort();
+    // Should it fail later, that is told elsewhere.
+    answer.catch(() => {});
+  }
 }

@@ -98,11 +98,11 @@ async function endOf(hub: Hub, queue: string, messageId: string): Promise<Messag
   const patience = AbortSignal.timeout(CANCEL_WITHIN_MS);
   try {
     while (!patience.aborted && !feed.closed) {
-      const news = feed.news(patience);
+      const { version } = feed;
       const page = await feed.read(0, 0);
       if (!page) throw unknownMessage();
       if (hasEnded(page.status)) return page.status;
-      await news;
+      await feed.news(version, patience);
     }
     return undefined;
   } finally {

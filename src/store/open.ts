@@ -36,8 +36,11 @@ export async function openStore(choice: StoreChoice, log: Logger, settings: Stor
     (warnings) => {
       for (const warning of warnings) log.warn(warning);
     },
-    (error: unknown) => log.warn({ err: error }, 'Redis is away; the broker starts all the same and waits for it'),
+    (error: unknown) => log.warn({ err: error }, 'Redis did not tell how it keeps what it is given'),
   );
+  redis.ping().catch((error: unknown) => {
+    log.warn({ err: error }, 'Redis is away; the broker starts all the same and waits for it');
+  });
   return redis;
 }
 

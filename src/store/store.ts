@@ -53,16 +53,22 @@ export interface Store {
     proceed: boolean,
   ): Promise<SettledMessage>;
 
-  /** Gives up a claim unfinished: the message is due again at once. A claim already lost is no fault. */
-  release(claim: Claim): Promise<void>;
+  /** Gives up a claim unfinished: the message is due again. A claim already lost is no fault. */
+  release(claim: Claim, handover: Handover): Promise<void>;
 
-  /** Prolongs claims by the lease; answers those that were lost, and those whose message was cancelled meanwhile. */
+  /**
+   * Prolongs claims by the lease. Answers which were, which were lost, and of which the message was cancelled meanwhile;
+   * in none of the lists are those whose part of the store did not answer. Throws StoreUnavailable if none did.
+   */
   renew(claims: readonly Claim[]): Promise<Renewal>;
 
   /** Calls back, in passing and perhaps never, when a message that this broker has claimed was cancelled; `renew` tells for sure. */
   onCancelled(callback: (claim: CancelledClaim) => void): void;
 
-  /** A message's log after event `after`, at most `limit` events. Undefined for a message this queue does not know. */
+  /**
+   * A message's log after event `after`: at most `limit` events, and fewer when they are large, but at least one.
+   * Undefined for a message this queue does not know.
+   */
   read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined>;
 
   /** How a message stands. Undefined for one this queue does not know. */
@@ -76,9 +82,13 @@ export interface Store {
 
   /**
    * Up to `limit` queues with work and no live claim, and the counts kept for all queues. Costs the same whatever their
-   * number. Ends messages that have waited for too long, a bounded number at a time.
+   * number. Ends messages that have waited for too long, a bounded number at a time. Throws StoreUnavailable if no part
+   * of the store answers.
    */
   sweep(limit: number): Promise<Sweep>;
+
+  /** Tells who watches the queue, on any broker, that the worker is still at a message. Not stored, and may get lost. */
+  keepalive(claim: Claim, data: string): void;
 
   /** Calls back when a queue's messages gain events or move up, whoever caused it. Resolves once nothing can be missed. */
   watch(queue: string, onChange: (change: Change) => void): Promise<() => void>;
@@ -135,7 +145,18 @@ export type Cancelled =
   | { readonly type: 'cancelling' }
   | { readonly type: 'ended'; readonly status: EndStatus };
 
-export type Renewal = { readonly lost: readonly Claim[]; readonly cancelled: readonly Claim[] };
+export type Handover = {
+  /** Whether the worker call of this attempt was made; otherwise the attempt is not counted. */
+  readonly called: boolean;
+  /** The message is due again in so many ms. */
+  readonly delayMs: number;
+};
+
+export type Renewal = {
+  readonly renewed: readonly Claim[];
+  readonly lost: readonly Claim[];
+  readonly cancelled: readonly Claim[];
+};
 
 export type CancelledClaim = Pick<Claim, 'queue' | 'token'>;
 
@@ -187,6 +208,9 @@ export type SettledMessage = {
   readonly last: number;
 };
 
+/** A page of a log ends once it holds so many bytes, so that large events neither pile up nor hold up others. */
+export const PAGE_BYTES = 1_000_000;
+
 export type LogPage = {
   readonly status: MessageStatus;
   /** Place among the waiting, 0 when it no longer waits. */
@@ -207,6 +231,8 @@ export type QueueState = {
 export type Sweep = {
   readonly due: readonly string[];
   readonly counts: Counts;
+  /** False when a part of the store did not answer, and `due` and `counts` are without it. */
+  readonly complete: boolean;
 };
 
 export type Counts = {
@@ -226,6 +252,8 @@ export type Change = {
   /** The new events up to `last`, when this broker wrote them itself; otherwise they are to be read. */
   readonly events: readonly LogEvent[] | undefined;
   readonly moved: boolean;
+  /** A sign of life of the worker, its text. */
+  readonly keepalive?: string;
 };
 
 /** Told when news may have been missed: whatever is followed in this queue has to be read again. */

@@ -25,7 +25,7 @@ export class Feed {
   #positionFrame: Frame | undefined;
   #keepalive: Frame | undefined;
   #reading = false;
-  #moved = false;
+  #version = 0;
   #ended = false;
   #closed = false;
 
@@ -62,12 +62,20 @@ export class Feed {
     return this.#closed;
   }
 
+  /** Grows with all news: who has looked at one version waits for the next. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Reads a page of the log for one listener, which also tells the feed where the log is. */
   async read(after: number, limit: number): Promise<LogPage | undefined> {
     const page = await this.#store.read(this.queue, this.messageId, after, limit);
     if (page && this.#last === undefined) {
+      const [first] = after < 1 ? page.events : [];
+      const place = queuedEvent(this.messageId, page.position);
+      // The place it was accepted at is told by the first event; one that is another by now, in passing.
+      if (page.position && first?.data !== place.data) this.#positionFrame = encode(place, 0);
       this.#begin(page.last, page.position);
-      this.#catchUp();
     }
     return page;
   }
@@ -77,8 +85,9 @@ export class Feed {
     if (this.#last === undefined) this.#begin(1, position);
   }
 
-  /** Resolves at the next news, or when `signal` aborts. */
-  news(signal: AbortSignal): Promise<void> {
+  /** Resolves once there is news since `version`, or when `signal` aborts. */
+  news(version: number, signal: AbortSignal): Promise<void> {
+    if (version !== this.#version) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
         this.#waiting.delete(wake);
@@ -93,6 +102,10 @@ export class Feed {
 
   /** Takes in what the store told of this message. */
   change(change: Change): void {
+    if (change.keepalive !== undefined) {
+      this.#keepalive = encode({ name: '', data: change.keepalive }, 0);
+      this.#wake();
+    }
     this.#heard = Math.max(this.#heard, change.last);
     if (change.events?.length) {
       const before = change.last - change.events.length;
@@ -102,16 +115,11 @@ export class Feed {
     this.#catchUp();
   }
 
-  /** The queue moved up, so this message may have a new place. */
-  move(): void {
-    if (!this.#position) return;
-    this.#moved = true;
-    this.#catchUp();
-  }
-
-  /** Passes on that the worker is still at it; not stored. */
-  alive(data: string): void {
-    this.#keepalive = encode({ name: '', data }, 0);
+  /** The queue has moved: the message's place among the waiting now, 0 when it does not wait. */
+  place(position: number): void {
+    if (!position || position === this.#position) return;
+    this.#position = position;
+    this.#positionFrame = encode(queuedEvent(this.messageId, position), 0);
     this.#wake();
   }
 
@@ -123,6 +131,7 @@ export class Feed {
   #begin(last: number, position: number): void {
     this.#last = last;
     this.#position = position;
+    this.#catchUp();
   }
 
   #push(events: readonly LogEvent[]): void {
@@ -156,10 +165,8 @@ export class Feed {
   /** Reads what another broker wrote, one read at a time for all listeners. */
   #catchUp(): void {
     if (this.#reading || this.#last === undefined) return;
-    if (this.#heard <= this.#last && !this.#moved) return;
+    if (this.#heard <= this.#last) return;
     this.#reading = true;
-    const moved = this.#moved;
-    this.#moved = false;
     const from = this.#last;
     const heard = this.#heard;
     this.#store
@@ -169,7 +176,6 @@ export class Feed {
         // What was heard may be a guess ("read again"): unless there is fresher news, what the log says stands.
         if (this.#heard === heard) this.#heard = page.last;
         if (this.#last === from && page.events.length) this.#push(page.events);
-        if (moved) this.#place(page.position);
       })
       .catch(() => {
         // The listeners find out by themselves: their own read fails, and they end with a way to resume.
@@ -183,14 +189,8 @@ export class Feed {
       });
   }
 
-  #place(position: number): void {
-    if (!position || position === this.#position) return;
-    this.#position = position;
-    this.#positionFrame = encode(queuedEvent(this.messageId, position), 0);
-    this.#wake();
-  }
-
   #wake(): void {
+    this.#version += 1;
     const waiting = [...this.#waiting];
     for (const wake of waiting) wake();
   }

@@ -1,8 +1,15 @@
 import type { Change, Store } from '../store/store.ts';
 import { Feed } from './feed.ts';
 
-type Watched = { readonly feeds: Map<string, Feed>; readonly watching: Promise<() => void> };
 type Open = { readonly feed: Feed; listeners: number };
+
+/** A queue some of whose messages are listened to here: one subscription, and one reading of its places at a time. */
+type Watched = {
+  readonly feeds: Map<string, Feed>;
+  readonly watching: Promise<() => void>;
+  placing: boolean;
+  moved: boolean;
+};
 
 /** All feeds of this broker. A queue is watched in the store while someone here listens to one of its messages. */
 export class Hub {
@@ -12,11 +19,6 @@ export class Hub {
 
   constructor(store: Store) {
     this.#store = store;
-  }
-
-  /** How many messages are listened to here. */
-  get size(): number {
-    return this.#open.size;
   }
 
   /**
@@ -59,11 +61,6 @@ export class Hub {
     );
   }
 
-  /** Passes a sign of life of the worker to who listens to this message here. */
-  keepalive(queue: string, messageId: string, data: string): void {
-    this.#open.get(keyOf(queue, messageId))?.feed.alive(data);
-  }
-
   /** Ends every feed: the broker is stopping. */
   close(): void {
     for (const { feed } of [...this.#open.values()]) feed.close();
@@ -72,16 +69,42 @@ export class Hub {
   #watch(feed: Feed): Watched {
     let watched = this.#queues.get(feed.queue);
     if (!watched) {
-      const feeds = new Map<string, Feed>();
-      const watching = this.#store.watch(feed.queue, (change: Change) => {
-        feeds.get(change.messageId)?.change(change);
-        if (change.moved) for (const other of feeds.values()) other.move();
-      });
-      watched = { feeds, watching };
+      const made: Watched = {
+        feeds: new Map(),
+        watching: this.#store.watch(feed.queue, (change) => this.#heard(feed.queue, made, change)),
+        placing: false,
+        moved: false,
+      };
+      watched = made;
       this.#queues.set(feed.queue, watched);
     }
     watched.feeds.set(feed.messageId, feed);
     return watched;
+  }
+
+  #heard(queue: string, watched: Watched, change: Change): void {
+    const { feeds } = watched;
+    // Without a message the news is of all of them: some may have been missed.
+    for (const feed of change.messageId ? [feeds.get(change.messageId)] : feeds.values()) feed?.change(change);
+    if (!change.moved) return;
+    watched.moved = true;
+    if (!watched.placing) void this.#place(queue, watched);
+  }
+
+  /** Tells each feed its message's place: one question for all of them, asked again if the queue moves meanwhile. */
+  async #place(queue: string, watched: Watched): Promise<void> {
+    watched.placing = true;
+    try {
+      while (watched.moved && watched.feeds.size) {
+        watched.moved = false;
+        const { waiting } = await this.#store.queue(queue);
+        for (const [index, { id }] of waiting.entries()) watched.feeds.get(id)?.place(index + 1);
+      }
+    } catch {
+      // Places are told in passing; the next move tells them again.
+    } finally {
+      watched.placing = false;
+    }
   }
 }
 

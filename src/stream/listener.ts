@@ -8,6 +8,8 @@ export const PAGE_EVENTS = 500;
 const COMMENT_EVERY_MS = 15_000;
 /** A client that takes nothing for this long is let go; it can resume from where it was. */
 const STALLED_AFTER_MS = 30_000;
+/** Large writes go in pieces of this size, so that a slow client is seen to take something. */
+const SLICE_BYTES = 65_536;
 
 /** One open response that follows a message. It keeps its place and no events: what it has not taken is in the feed or the log. */
 export class Listener {
@@ -24,7 +26,6 @@ export class Listener {
     this.#feed = feed;
     this.#response = response;
     this.#sent = after;
-    this.#position = feed.position;
     this.#keepalive = feed.keepalive;
     response.once('close', () => this.#gone.abort());
     response.on('error', () => this.#gone.abort());
@@ -36,12 +37,13 @@ export class Listener {
     try {
       if ((await this.#write([{ id: 0, last: false, bytes: OPENING }, ...first])) === 'end') return;
       while (!this.#gone.signal.aborted && !this.#feed.closed) {
+        const { version } = this.#feed;
         const live = this.#feed.after(this.#sent);
         const frames = live ?? (await this.#page());
         if (!frames) return;
         if (frames.length) {
           if ((await this.#write(frames)) === 'end') return;
-        } else if (!(await this.#passing())) await this.#feed.news(this.#gone.signal);
+        } else if (!(await this.#passing())) await this.#feed.news(version, this.#gone.signal);
       }
     } finally {
       clearInterval(comments);
@@ -71,12 +73,12 @@ export class Listener {
     const bytes = frames.length === 1 && only ? only.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
     const last = frames.at(-1);
     if (last?.id) this.#sent = last.id;
-    if (last?.last) {
-      this.#response.end(bytes);
-      return 'end';
+    for (let from = 0; from < bytes.length; from += SLICE_BYTES) {
+      if (!this.#response.write(bytes.subarray(from, from + SLICE_BYTES))) await this.#drained();
     }
-    if (!this.#response.write(bytes)) await this.#drained();
-    return 'on';
+    if (!last?.last) return 'on';
+    this.#response.end();
+    return 'end';
   }
 
   #drained(): Promise<void> {

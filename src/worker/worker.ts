@@ -63,7 +63,7 @@ export class Worker {
       });
       if (response.statusCode !== 200) {
         const retryAfter = response.headers['retry-after'];
-        const text = (await response.body.text()).slice(0, MAX_ERROR_CHARS);
+        const text = await beginning(response.body);
         return refusal(response.statusCode, text, typeof retryAfter === 'string' ? retryAfter : undefined);
       }
       const call = new WorkerCall(response.body, deadline);
@@ -126,6 +126,17 @@ function refusal(status: number, body: string, retryAfter: string | undefined): 
   }
   const code = status < 500 ? 'worker_rejected' : 'worker_error';
   return { type: 'ended', reached: true, outcome: failed(code, `The worker answered ${status}: ${sentence(body)}`) };
+}
+
+/** As much of an error's body as is worth telling. */
+async function beginning(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length >= MAX_ERROR_CHARS) break;
+  }
+  return text.slice(0, MAX_ERROR_CHARS);
 }
 
 /** The worker's own words, when it gave any. */

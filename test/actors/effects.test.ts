@@ -5,7 +5,6 @@ import { Leases } from '../../src/actors/leases.ts';
 import { Slots } from '../../src/actors/slots.ts';
 import { WorkerHealth } from '../../src/actors/worker-health.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
-import { Hub } from '../../src/stream/hub.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { aMessage, settingsOf } from '../store/contract/kit.ts';
@@ -30,7 +29,7 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
     await worker.close();
     await store.close();
   });
-  const real = new Effects({ store, worker, hub: new Hub(store), slots, leases, health, log, maxAttempts: 3 });
+  const real = new Effects({ store, worker, slots, leases, health, log, maxAttempts: 3 });
   await store.enqueue(aMessage('u', { id: 'm' }));
   const { signal } = new AbortController();
   t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });
@@ -41,7 +40,7 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
   t.is(leases.take('u'), undefined);
   await slots.acquire('other', signal);
   slots.free('other');
-  t.like(await real.claim('u', signal), { messageId: 'm', attempt: 2 });
+  t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });
   await real.abandon('u', new Error('broken again'));
   await t.notThrowsAsync(real.abandon('unknown', new Error('broken')));
 });

@@ -19,7 +19,7 @@ export async function untilLeft(signal: AbortSignal): Promise<never> {
 export function effects(given: Partial<UserEffects> = {}): UserEffects {
   return {
     claim: async () => undefined,
-    open: async (claim) => ({ type: 'opened', call: { attempt: claim.attempt } }),
+    open: async () => ({ type: 'opened' }),
     backOff: (_claim, _delayMs, _reason, signal) => untilLeft(signal),
     relay: async () => COMPLETED,
     settle: async () => ({ next: undefined, waiting: false }),

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import type { Claim, Opening, Outcome, Settled, UserEvent } from '../../machines/events.ts';
-import { type Call, userMachine } from '../../machines/user.ts';
+import { userMachine } from '../../machines/user.ts';
 import { begin, done, failed, neverReached, neverTaken, place, reach, running, tell } from './paths.ts';
 
 const CLAIM: Claim = { queue: 'u', messageId: 'm1', token: 1, attempt: 1 };
@@ -19,8 +19,8 @@ const lost = (token: number): UserEvent => ({ type: 'claim.lost', token });
 const cancelled = (token: number): UserEvent => ({ type: 'claim.cancelled', token });
 
 const claimed = (claim: Claim | undefined) => done(userMachine, 'claim', claim);
-const opening = (result: Opening<Call>) => done(userMachine, 'open', result);
-const opened = opening({ type: 'opened', call: { attempt: 1 } });
+const opening = (result: Opening) => done(userMachine, 'open', result);
+const opened = opening({ type: 'opened' });
 const refused = opening({ type: 'refused', delayMs: 250, reason: 'the worker answered 503' });
 const backedOff = done(userMachine, 'backOff', RETRY);
 const relayed = done(userMachine, 'relay', COMPLETED);
@@ -89,7 +89,7 @@ test('the usual way: idle, dispatching, streaming, idle', (t) => {
 test('a next claim that came with the settling is worked on at once, in the same slot', (t) => {
   const { state, actions } = tell(userMachine, after(...SETTLING).state, settled({ next: NEXT, waiting: true }));
   t.is(place(state), 'dispatching.opening');
-  t.like(state.context, { claim: NEXT, call: undefined, outcome: undefined });
+  t.like(state.context, { claim: NEXT, outcome: undefined });
   t.deepEqual(actions, []);
 });
 

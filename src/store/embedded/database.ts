@@ -78,6 +78,11 @@ export class Database {
     return this.#statement(sql).all(...values) as Row[];
   }
 
+  /** The rows one by one; those not asked for are not read. */
+  each<Row>(sql: string, ...values: Value[]): Iterable<Row> {
+    return this.#statement(sql).iterate(...values) as Iterable<Row>;
+  }
+
   close(): void {
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();

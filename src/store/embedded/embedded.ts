@@ -11,6 +11,7 @@ import type {
   DeadLetter,
   DeadLetterPlace,
   Enqueued,
+  Handover,
   LogEvent,
   LogPage,
   MessageState,
@@ -33,6 +34,7 @@ type QueueRow = {
   token: number;
   lease_until: number;
   previous: number;
+  unused: number;
   cancelled: number;
 };
 
@@ -50,6 +52,8 @@ export class EmbeddedStore implements Store {
   readonly #messages: Messages;
   readonly #work: Work;
   readonly #watchers = new Map<string, Set<(change: Change) => void>>();
+  /** What is to be told once the change under way is committed. */
+  readonly #news: (() => void)[] = [];
   #onCancelled: (claim: CancelledClaim) => void = () => {};
 
   /** Opens or makes the file in `directory`. Throws if another process has it. */
@@ -61,13 +65,13 @@ export class EmbeddedStore implements Store {
     this.#messages = new Messages(this.#db, settings, (queue, change) => this.#tell(queue, change));
     this.#work = new Work(this.#db);
     // The file is ours alone, so whoever held its claims is gone.
-    this.#db.run('UPDATE queues SET lease_until = 0');
-    this.#db.run('UPDATE work SET due = 0');
+    this.#db.run(`UPDATE work SET due = 0 WHERE queue IN (SELECT id FROM queues WHERE owner <> '')`);
+    this.#db.run(`UPDATE queues SET lease_until = 0 WHERE owner <> ''`);
   }
 
   async enqueue(message: NewMessage): Promise<Enqueued> {
     const { queue, ifBusy } = message;
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const now = Date.now();
       const known = this.#messages.find(message.id);
       if (known) return { type: 'queued', position: known.position };
@@ -92,7 +96,7 @@ export class EmbeddedStore implements Store {
   }
 
   async requeue(queue: string, messageId: string): Promise<Requeued | undefined> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
       if (!message) return undefined;
       if (message.status !== 'failed') return { type: 'not_failed', status: message.status };
@@ -106,7 +110,7 @@ export class EmbeddedStore implements Store {
   }
 
   async cancel(queue: string, messageId: string): Promise<Cancelled | undefined> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
       switch (message?.status) {
         case undefined:
@@ -116,7 +120,7 @@ export class EmbeddedStore implements Store {
           this.#reindex(queue);
           return { type: 'cancelled' };
         case 'processing':
-          if ((this.#held(queue)?.lease_until ?? 0) > Date.now()) {
+          if (this.#isAlive(this.#held(queue))) {
             this.#cancelClaimed(queue);
             return { type: 'cancelling' };
           }
@@ -134,7 +138,7 @@ export class EmbeddedStore implements Store {
   }
 
   async clear(queue: string): Promise<number> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const count = this.#cancelWaiting(queue);
       this.#reindex(queue);
       return count;
@@ -142,7 +146,7 @@ export class EmbeddedStore implements Store {
   }
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const held = this.#held(queue);
       if (!held) return this.#claimNext(queue);
       if (held.owner !== this.#settings.brokerId && held.lease_until > Date.now()) return undefined;
@@ -152,19 +156,19 @@ export class EmbeddedStore implements Store {
         return this.#claimNext(queue);
       }
       const attempt = message.attempts + 1;
-      const events = [retryingEvent(message.id, attempt, TAKEN_OVER), processingEvent(message.id, attempt)];
-      return this.#take(message, events, false);
+      const retrying = held.unused ? [] : [retryingEvent(message.id, attempt, TAKEN_OVER)];
+      return this.#take(message, [...retrying, processingEvent(message.id, attempt)], false);
     });
   }
 
   async append(claim: Claim, last: number, events: readonly LogEvent[]): Promise<void> {
-    this.#db.transaction(() => {
+    this.#change(() => {
       this.#messages.log(this.#mustHold(claim), last, events);
     });
   }
 
   async retry(claim: Claim, last: number, reason: string): Promise<ClaimedMessage> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const message = this.#mustHold(claim);
       const attempt = claim.attempt + 1;
       const end = this.#messages.log(message, last, [retryingEvent(message.id, attempt, reason)]);
@@ -180,7 +184,7 @@ export class EmbeddedStore implements Store {
     outcome: Outcome,
     proceed: boolean,
   ): Promise<SettledMessage> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       if (this.#messages.find(claim.messageId)?.token !== claim.token) {
         const message = this.#mustHold(claim);
         this.#messages.log(message, last, [...events, endEvent(message.id, outcome)]);
@@ -191,23 +195,29 @@ export class EmbeddedStore implements Store {
     });
   }
 
-  async release(claim: Claim): Promise<void> {
-    this.#db.transaction(() => {
+  async release(claim: Claim, { called, delayMs }: Handover): Promise<void> {
+    this.#change(() => {
+      const due = Date.now() + Math.round(delayMs);
       const changes = this.#db.run(
-        'UPDATE queues SET lease_until = 0, token = 0, previous = 0 WHERE id = ? AND token = ?',
+        `UPDATE queues SET lease_until = ?, owner = '', token = 0, previous = 0, unused = ? WHERE id = ? AND token = ?`,
+        due,
+        called ? 0 : 1,
         claim.queue,
         claim.token,
       );
-      if (changes) this.#work.due(claim.queue, Date.now());
+      if (!changes) return;
+      if (!called) this.#db.run('UPDATE messages SET attempts = attempts - 1 WHERE id = ?', claim.messageId);
+      this.#work.due(claim.queue, due);
     });
   }
 
   async renew(claims: readonly Claim[]): Promise<Renewal> {
-    return this.#db.transaction(() => {
-      const held = new Set(claims.filter((claim) => this.#prolong(claim.queue, claim.token)));
+    return this.#change(() => {
+      const renewed = claims.filter((claim) => this.#prolong(claim.queue, claim.token));
       return {
-        lost: claims.filter((claim) => !held.has(claim)),
-        cancelled: claims.filter((claim) => held.has(claim) && this.#held(claim.queue)?.cancelled),
+        renewed,
+        lost: claims.filter((claim) => !renewed.includes(claim)),
+        cancelled: renewed.filter((claim) => this.#held(claim.queue)?.cancelled),
       };
     });
   }
@@ -251,15 +261,19 @@ export class EmbeddedStore implements Store {
   }
 
   async sweep(limit: number): Promise<Sweep> {
-    return this.#db.transaction(() => {
+    return this.#change(() => {
       const now = Date.now();
       this.#messages.forget(now);
       for (const message of this.#messages.overdue(now - this.#settings.messageTtlMs, EXPIRE_AT_ONCE)) {
         this.#finishWaiting(message, EXPIRED);
         this.#reindex(message.queue);
       }
-      return { due: this.#work.claimable(now, limit), counts: this.#work.counts(now) };
+      return { due: this.#work.claimable(now, limit), counts: this.#work.counts(now), complete: true };
     });
+  }
+
+  keepalive({ queue, messageId }: Claim, data: string): void {
+    this.#call(queue, { messageId, last: 0, events: undefined, moved: false, keepalive: data });
   }
 
   async watch(queue: string, onChange: (change: Change) => void): Promise<() => void> {
@@ -342,7 +356,7 @@ export class EmbeddedStore implements Store {
   }
 
   #held(queue: string): QueueRow | undefined {
-    const sql = 'SELECT message_id, owner, token, lease_until, previous, cancelled FROM queues WHERE id = ?';
+    const sql = 'SELECT message_id, owner, token, lease_until, previous, unused, cancelled FROM queues WHERE id = ?';
     return this.#db.get<QueueRow>(sql, queue);
   }
 
@@ -350,6 +364,11 @@ export class EmbeddedStore implements Store {
     const message = this.#messages.find(held.message_id);
     if (!message) throw new Error(`Message ${held.message_id} is claimed but not stored`);
     return message;
+  }
+
+  /** Somebody works under this claim: it has neither run out nor been given up. */
+  #isAlive(held: QueueRow | undefined): boolean {
+    return held !== undefined && held.owner !== '' && held.lease_until > Date.now();
   }
 
   /** The message of a claim that is still held under its token. Throws ClaimLost. */
@@ -385,7 +404,7 @@ export class EmbeddedStore implements Store {
     const held = this.#held(queue);
     if (!held) return;
     this.#db.run('UPDATE queues SET cancelled = 1 WHERE id = ?', queue);
-    queueMicrotask(() => this.#onCancelled({ queue, token: held.token }));
+    this.#news.push(() => this.#onCancelled({ queue, token: held.token }));
   }
 
   #finishWaiting(message: MessageRow, outcome: Outcome): void {
@@ -404,12 +423,23 @@ export class EmbeddedStore implements Store {
     if (!this.#messages.first(queue) && !this.#held(queue)) this.#work.idle(queue);
   }
 
-  #tell(queue: string, change: Change): void {
-    const watchers = this.#watchers.get(queue);
-    if (!watchers) return;
+  /** Does all of the work or none of it, and tells of it only once it is done. */
+  #change<Result>(work: () => Result): Result {
+    this.#news.length = 0;
+    const result = this.#db.transaction(work);
+    const news = this.#news.splice(0);
     queueMicrotask(() => {
-      for (const watcher of watchers) watcher(change);
+      for (const tell of news) tell();
     });
+    return result;
+  }
+
+  #tell(queue: string, change: Change): void {
+    if (this.#watchers.has(queue)) this.#news.push(() => this.#call(queue, change));
+  }
+
+  #call(queue: string, change: Change): void {
+    for (const watcher of this.#watchers.get(queue) ?? []) watcher(change);
   }
 }
 

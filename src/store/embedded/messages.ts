@@ -1,15 +1,16 @@
 import type { Outcome } from '../../../machines/events.ts';
 import { endEvent, queuedEvent } from '../events.ts';
-import type {
-  Change,
-  DeadLetter,
-  DeadLetterPlace,
-  LogEvent,
-  LogPage,
-  MessageState,
-  MessageStatus,
-  NewMessage,
-  StoreSettings,
+import {
+  type Change,
+  type DeadLetter,
+  type DeadLetterPlace,
+  type LogEvent,
+  type LogPage,
+  type MessageState,
+  type MessageStatus,
+  type NewMessage,
+  PAGE_BYTES,
+  type StoreSettings,
 } from '../store.ts';
 import type { Database } from './database.ts';
 
@@ -30,8 +31,8 @@ export type MessageRow = {
   error: string | null;
 };
 
-/** Rows of at most this many expired messages go in one sweep, so that a sweep never holds the thread for long. */
-const FORGET_AT_ONCE = 1000;
+/** So many rows go in one sweep at most (1000 take 2 ms), so that a sweep never holds the thread for long. */
+const FORGET_AT_ONCE = 5000;
 
 /** The messages of all queues, their logs and deduplication keys. */
 export class Messages {
@@ -168,12 +169,19 @@ export class Messages {
 
   read(message: MessageRow, after: number, limit: number): LogPage {
     const first = after < 1 && limit > 0 ? [queuedEvent(message.id, message.position)] : [];
-    const rest = this.#db.all<LogEvent>(
+    const rows = this.#db.each<LogEvent>(
       'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
       message.seq,
       Math.max(after, 1),
       Math.max(0, limit - first.length),
     );
+    const rest: LogEvent[] = [];
+    let bytes = 0;
+    for (const row of rows) {
+      rest.push(row);
+      bytes += row.data.length;
+      if (bytes >= PAGE_BYTES) break;
+    }
     return {
       status: message.status,
       position: this.position(message),
@@ -220,9 +228,15 @@ export class Messages {
       now,
       FORGET_AT_ONCE,
     );
+    let room = FORGET_AT_ONCE;
     for (const { seq } of old) {
-      this.#db.run('DELETE FROM events WHERE message = ?', seq);
-      this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
+      room -= this.#db.run(
+        'DELETE FROM events WHERE (message, id) IN (SELECT message, id FROM events WHERE message = ? LIMIT ?)',
+        seq,
+        room,
+      );
+      if (room <= 0) break;
+      room -= this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
     }
     this.#db.run(
       `DELETE FROM deduplication

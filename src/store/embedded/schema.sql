@@ -2,10 +2,11 @@
 CREATE TABLE IF NOT EXISTS queues (
   id          TEXT PRIMARY KEY,
   message_id  TEXT NOT NULL,             -- the message being worked on
-  owner       TEXT NOT NULL,             -- the broker that claimed it
+  owner       TEXT NOT NULL,             -- the broker that claimed it; empty when it was given up
   token       INTEGER NOT NULL,          -- fencing token of that claim
   lease_until INTEGER NOT NULL,          -- a claim not renewed by then may be taken over
   previous    INTEGER NOT NULL,          -- token of the claim whose settling claimed this one, else 0
+  unused      INTEGER NOT NULL DEFAULT 0,-- 1: given up before the worker call of its attempt was made
   cancelled   INTEGER NOT NULL DEFAULT 0 -- 1: the message is to be cancelled by who holds the claim
 ) WITHOUT ROWID;
 

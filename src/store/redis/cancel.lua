@@ -16,7 +16,7 @@ if status == 'queued' then
 end
 if status ~= 'processing' then return { 'ended', status } end
 local held = redis.call('HMGET', CLAIM, 'owner', 'token', 'until')
-if held[1] and tonumber(held[3]) > now then
+if held[1] and held[1] ~= '' and tonumber(held[3]) > now then
   redis.call('HSET', CLAIM, 'cancelled', 1)
   return { 'cancelling', held[1], tonumber(held[2]) }
 end

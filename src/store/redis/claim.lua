@@ -1,14 +1,14 @@
 -- Claims the head of a queue: the first waiting message, or one whose claim ran out or is this broker's own from before.
 --
 -- ARGV    8 nonce of this call: with the same one again, the answer was lost and is given again
--- answer  {message, token, attempt, payload, last, queued_at}, or nil
+-- answer  {message, token, attempt, payload, last, queued_at, events}, see `claimed`, or nil
 local nonce = ARGV[8]
 
-local held = redis.call('HMGET', CLAIM, 'message', 'owner', 'until', 'nonce', 'cancelled')
+local held = redis.call('HMGET', CLAIM, 'message', 'owner', 'until', 'nonce', 'cancelled', 'unused')
 if not held[1] then return claim_next(nonce, '') end
 if held[4] == nonce then
   prolong()
-  return claimed()
+  return claimed(0)
 end
 if held[2] ~= broker and tonumber(held[3]) > now then return false end
 if redis.call('EXISTS', message_key(held[1])) == 0 then
@@ -20,4 +20,4 @@ if held[5] then
   unclaim()
   return claim_next(nonce, '')
 end
-return take(held[1], TAKEN_OVER, nonce, '')
+return take(held[1], held[6] ~= '1' and TAKEN_OVER, nonce, '')

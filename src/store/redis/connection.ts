@@ -4,9 +4,11 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { Script } from './scripts.ts';
 
 /** A call that has no answer by then fails. Its caller may repeat it. */
-const ANSWER_WITHIN_MS = 2000;
+const ANSWER_WITHIN_MS = 5000;
+/** What is large may take longer, as over a connection of 1 MB/s. */
+const SLOWEST_BYTES_PER_MS = 1000;
 /** A connection that is silent for so long while an answer is due is given up for a new one. */
-const SILENCE_MS = 5000;
+const SILENCE_MS = 8000;
 const QUIT_WITHIN_MS = 1000;
 
 /** First words of Redis' errors that say "not now" rather than "never". */
@@ -52,6 +54,8 @@ export class Connection {
 
   /** Runs a script. Redis is sent its name; only when it does not know that (it has restarted) the whole text. */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    let size = 0;
+    for (const arg of args) size += typeof arg === 'string' ? arg.length : 8;
     return this.call(async (client) => {
       try {
         return await client.evalsha(script.sha, keys.length, ...keys, ...args);
@@ -59,14 +63,15 @@ export class Connection {
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
         return client.eval(script.lua, keys.length, ...keys, ...args);
       }
-    });
+    }, size);
   }
 
-  /** The one place where what goes wrong with Redis becomes StoreUnavailable. */
-  async call<Result>(ask: (client: Client) => Promise<Result>): Promise<Result> {
+  /** The one place where what goes wrong with Redis becomes StoreUnavailable. `size`: of what is sent, in bytes. */
+  async call<Result>(ask: (client: Client) => Promise<Result>, size = 0): Promise<Result> {
     try {
       if (this.client.status !== 'ready') await this.#ready();
-      return await inTime(ask(this.client), () => this.#fault);
+      const withinMs = ANSWER_WITHIN_MS + size / SLOWEST_BYTES_PER_MS;
+      return await inTime(ask(this.client), withinMs, () => this.#fault);
     } catch (error) {
       throw isNotNow(error) ? new StoreUnavailable(error) : withoutCommand(error);
     }
@@ -78,6 +83,12 @@ export class Connection {
       await Promise.race([this.client.quit().catch(() => {}), delay(QUIT_WITHIN_MS, undefined, { ref: false })]);
     }
     this.client.disconnect();
+  }
+
+  /** Resolves with the first connection, however long that takes. */
+  firstReady(): Promise<void> {
+    const { client } = this;
+    return client.status === 'ready' ? Promise.resolve() : new Promise((resolve) => void client.once('ready', resolve));
   }
 
   #ready(): Promise<void> {
@@ -175,11 +186,11 @@ function withoutCommand(error: unknown): unknown {
   return error instanceof Error && 'command' in error ? new Error(error.message) : error;
 }
 
-function inTime<Result>(answer: Promise<Result>, fault: () => Error | undefined): Promise<Result> {
+function inTime<Result>(answer: Promise<Result>, withinMs: number, fault: () => Error | undefined): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(fault() ?? new Error(`There was no answer within ${ANSWER_WITHIN_MS} ms.`));
+    const late = () => reject(fault() ?? new Error(`There was no answer within ${Math.round(withinMs)} ms.`));
     // On a busy machine the answer may be here unread: sockets are read between this timer and the immediate.
-    const timer = setTimeout(() => setImmediate(late), ANSWER_WITHIN_MS);
+    const timer = setTimeout(() => setImmediate(late), withinMs);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -13,8 +13,9 @@
  *                counts     hash    waiting, processing, token (the last fencing token given out)
  *                dead       zset    failed message → ended_at
  *   per queue    w:<queue>  list    ids of the waiting messages
- *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, cancelled; gone when nothing is claimed
- *                c:<queue>  channel [broker, message, last, moved] at every change
+ *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, cancelled; gone when
+ *                                   nothing is claimed, without an owner when it was given up
+ *                c:<queue>  channel [broker, message, last, moved] at every change, with a fifth for a worker's keepalive
  *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then started_at,
  *                                   token, ended_at, code, error
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data

@@ -140,14 +140,14 @@ local function unclaim()
   redis.call('HINCRBY', COUNTS, 'processing', -1)
 end
 
--- {message, token, attempt, payload, last, queued_at} of the present claim.
-local function claimed()
+-- {message, token, attempt, payload, last, queued_at, events} of the present claim. `events`: how many it has just written.
+local function claimed(events)
   local claim = redis.call('HMGET', CLAIM, 'message', 'token')
   local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at')
-  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), tonumber(m[4]) }
+  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), tonumber(m[4]), events }
 end
 
--- Claims a message as its next attempt. `reason`: why the attempt before ended, false at the first.
+-- Claims a message as its next attempt. `reason`: why the attempt before ended, false when there was none or it was told.
 local function take(id, reason, nonce, previous)
   local m = message_key(id)
   local stored = redis.call('HMGET', m, 'attempts', 'last')
@@ -156,19 +156,18 @@ local function take(id, reason, nonce, previous)
   if reason then
     events[1] = 'retrying'
     events[2] = string.format('{"message_id":%s,"attempt":%d,"reason":%s}', quoted(id), attempt, quoted(reason))
-  else
-    redis.call('HSET', m, 'started_at', now)
   end
   events[#events + 1] = 'processing'
   events[#events + 1] = string.format('{"message_id":%s,"attempt":%d}', quoted(id), attempt)
   last = write_log(id, last, events, 1)
   redis.call('HSET', m, 'status', 'processing', 'attempts', attempt, 'last', last)
+  if attempt == 1 then redis.call('HSET', m, 'started_at', now) end
   local token = redis.call('HINCRBY', COUNTS, 'token', 1)
   redis.call('HSET', CLAIM, 'message', id, 'owner', broker, 'token', token, 'until', now + lease,
-    'nonce', nonce, 'previous', previous)
+    'nonce', nonce, 'previous', previous, 'unused', '')
   redis.call('ZADD', DUE, now + lease, queue)
   publish(id, last, not reason, broker)
-  return claimed()
+  return claimed(#events / 2)
 end
 
 -- Claims the first waiting message; false when none waits.
@@ -182,7 +181,11 @@ local function claim_next(nonce, previous)
   return take(id, false, nonce, previous)
 end
 
-local function holds(token) return redis.call('HGET', CLAIM, 'token') == token end
+-- Does this broker hold the claim under this token, on this message? Tokens alone could repeat after Redis has lost writes.
+local function holds(token, id)
+  local held = redis.call('HMGET', CLAIM, 'token', 'owner', 'message')
+  return held[1] == token and held[2] == broker and (not id or held[3] == id)
+end
 
 local function prolong()
   redis.call('HSET', CLAIM, 'until', now + lease)

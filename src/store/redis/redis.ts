@@ -1,30 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Claim, Outcome } from '../../../machines/events.ts';
-import { ClaimLost, StoreUnavailable } from '../../errors.ts';
+import { ClaimLost } from '../../errors.ts';
 import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
-import type {
-  Cancelled,
-  CancelledClaim,
-  Change,
-  ClaimedMessage,
-  DeadLetter,
-  DeadLetterPlace,
-  Enqueued,
-  LogEvent,
-  LogPage,
-  MessageState,
-  NewMessage,
-  QueueState,
-  Renewal,
-  Requeued,
-  SettledMessage,
-  Store,
-  StoreSettings,
-  Sweep,
+import {
+  type Cancelled,
+  type CancelledClaim,
+  type Change,
+  type ClaimedMessage,
+  type DeadLetter,
+  type DeadLetterPlace,
+  type Enqueued,
+  type Handover,
+  type LogEvent,
+  type LogPage,
+  type MessageState,
+  type NewMessage,
+  PAGE_BYTES,
+  type QueueState,
+  type Renewal,
+  type Requeued,
+  type SettledMessage,
+  type Store,
+  type StoreSettings,
+  type Sweep,
 } from '../store.ts';
 import { type Client, type Connection, connect, connectListener } from './connection.ts';
-import { baseOf, brokerChannel, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
+import { baseOf, brokerChannel, channelOf, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
 import {
   claimOf,
   deadLettersOf,
@@ -40,9 +41,6 @@ import {
 import { SCRIPTS, type Script } from './scripts.ts';
 import { Watchers } from './watchers.ts';
 
-/** How long a claim whose answer was lost is asked for again, under the same nonce. */
-const CLAIM_AGAIN_MS = 1000;
-const CLAIM_PAUSE_MS = 50;
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
 const EXPIRE_AT_ONCE = 100;
 
@@ -53,6 +51,8 @@ export class RedisStore implements Store {
   readonly #redis: Connection;
   readonly #listener: Connection;
   readonly #watchers: Watchers;
+  /** Of claims that have no answer yet: asked again under the same nonce, Redis gives the same claim. */
+  readonly #nonces = new Map<string, string>();
 
   /** Connects in the background: Redis may be away now, and come and go later. */
   constructor(url: string, settings: StoreSettings) {
@@ -131,12 +131,12 @@ export class RedisStore implements Store {
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
     // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
-    const nonce = randomUUID();
-    const reply = await repeatedFor(CLAIM_AGAIN_MS, () => this.#change(SCRIPTS.claim, queue, nonce));
+    const nonce = this.#nonces.get(queue) ?? randomUUID();
+    this.#nonces.set(queue, nonce);
+    const reply = await this.#change(SCRIPTS.claim, queue, nonce);
+    this.#nonces.delete(queue);
     if (reply === null) return undefined;
-    const claim = claimOf(queue, reply);
-    this.#tellClaimed(claim);
-    return claim;
+    return this.#tellClaimed(queue, reply);
   }
 
   async append(claim: Claim, last: number, events: readonly LogEvent[]): Promise<void> {
@@ -164,21 +164,19 @@ export class RedisStore implements Store {
     const details = [outcome.status, code, error, proceed ? 1 : 0];
     const [end, waiting, following] = await this.#write(SCRIPTS.settle, claim, last, details, all);
     this.#tell(claim, last, all);
-    const next = following ? claimOf(claim.queue, following) : undefined;
-    if (next) this.#tellClaimed(next);
+    const next = following ? this.#tellClaimed(claim.queue, following) : undefined;
     return { next, waiting: waiting === 1, last: integer(end) };
   }
 
-  async release(claim: Claim): Promise<void> {
-    await this.#change(SCRIPTS.release, claim.queue, claim.token);
+  async release(claim: Claim, { called, delayMs }: Handover): Promise<void> {
+    await this.#change(SCRIPTS.release, claim.queue, claim.token, called ? 1 : 0, Math.round(delayMs));
   }
 
   async renew(claims: readonly Claim[]): Promise<Renewal> {
-    const held = await Promise.all(claims.map((claim) => this.#change(SCRIPTS.renew, claim.queue, claim.token)));
-    return {
-      lost: claims.filter((_, index) => held[index] === 0),
-      cancelled: claims.filter((_, index) => held[index] === 2),
-    };
+    const answers = await answersOf(claims.map((claim) => this.#change(SCRIPTS.renew, claim.queue, claim.token)));
+    const answering = (...codes: readonly number[]) =>
+      claims.filter((_, index) => codes.some((code) => code === answers[index]));
+    return { renewed: answering(1, 2), lost: answering(0), cancelled: answering(2) };
   }
 
   onCancelled(callback: (claim: CancelledClaim) => void): void {
@@ -191,7 +189,7 @@ export class RedisStore implements Store {
     const reply = await this.#redis.run(
       SCRIPTS.read,
       [...messageKeys(base, messageId), `${base}w:${queue}`],
-      [queue, messageId, Math.max(after, 1), fromStart ? limit - 1 : limit],
+      [queue, messageId, Math.max(after, 1), fromStart ? limit - 1 : limit, PAGE_BYTES],
     );
     if (reply === null) return undefined;
     const [status, position, accepted, last, stored] = list(reply);
@@ -241,7 +239,7 @@ export class RedisStore implements Store {
 
   async sweep(limit: number): Promise<Sweep> {
     const { messageTtlMs } = this.#settings;
-    const shards = await Promise.all(
+    const answers = await answersOf(
       Array.from({ length: SHARDS }, (_, shard) =>
         this.#redis.run(SCRIPTS.sweep, shardKeys(baseOf(shard)), [limit, messageTtlMs, EXPIRE_AT_ONCE]),
       ),
@@ -249,6 +247,7 @@ export class RedisStore implements Store {
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];
     const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0 };
+    const shards = answers.filter((answer) => answer !== undefined);
     for (const shard of shards) {
       const [now, queues, active, waiting, processing, oldest, late] = list(shard);
       overdue.push(...list(late).map(text));
@@ -258,9 +257,16 @@ export class RedisStore implements Store {
       counts.processing += integer(processing);
       if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));
     }
-    await Promise.all(overdue.map((queue) => this.#change(SCRIPTS.expire, queue, EXPIRE_AT_ONCE)));
+    await Promise.allSettled(overdue.map((queue) => this.#change(SCRIPTS.expire, queue, EXPIRE_AT_ONCE)));
     due.sort((a, b) => a.at - b.at);
-    return { due: due.slice(0, limit).map(({ queue }) => queue), counts };
+    return { due: due.slice(0, limit).map(({ queue }) => queue), counts, complete: shards.length === SHARDS };
+  }
+
+  keepalive({ queue, messageId }: Claim, data: string): void {
+    const change = { messageId, last: 0, events: undefined, moved: false, keepalive: data };
+    this.#watchers.tell(queue, change);
+    const news = JSON.stringify([this.#settings.brokerId, messageId, 0, false, data]);
+    this.#redis.call((client) => client.spublish(channelOf(queue), news)).catch(() => {});
   }
 
   async watch(queue: string, onChange: (change: Change) => void): Promise<() => void> {
@@ -276,8 +282,12 @@ export class RedisStore implements Store {
     await Promise.all([this.#redis.close(), this.#listener.close()]);
   }
 
-  /** What an operator should know: how this Redis may lose accepted messages. Where Redis does not tell, nothing. */
+  /**
+   * What an operator should know: how this Redis may lose accepted messages. Where Redis does not tell, nothing.
+   * Waits for the first connection.
+   */
   async warnings(): Promise<string[]> {
+    await this.#redis.firstReady();
     const warnings: string[] = [];
     const version = /redis_version:(\d+)/.exec(await this.#ask((client) => client.info('server')))?.[1];
     if (version && Number(version) < 7)
@@ -347,22 +357,23 @@ export class RedisStore implements Store {
     });
   }
 
-  /** A claim wrote events itself: those that `take` in prelude.lua writes. */
-  #tellClaimed({ queue, messageId, attempt, last }: ClaimedMessage): void {
-    const processing = processingEvent(messageId, attempt);
-    const events = attempt === 1 ? [processing] : [retryingEvent(messageId, attempt, TAKEN_OVER), processing];
-    this.#watchers.tell(queue, { messageId, last, events, moved: attempt === 1 });
+  /** The claim that a script gave; the events it wrote itself are those that `take` in prelude.lua writes. */
+  #tellClaimed(queue: string, reply: unknown): ClaimedMessage {
+    const claim = claimOf(queue, reply);
+    const { messageId, attempt, last } = claim;
+    const written = integer(list(reply)[6]);
+    const retrying = retryingEvent(messageId, attempt, TAKEN_OVER);
+    const events = [...(written > 1 ? [retrying] : []), processingEvent(messageId, attempt)];
+    this.#watchers.tell(queue, { messageId, last, events: written ? events : undefined, moved: written === 1 });
+    return claim;
   }
 }
 
-async function repeatedFor<Result>(ms: number, call: () => Promise<Result>): Promise<Result> {
-  const until = performance.now() + ms;
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable) || performance.now() >= until) throw error;
-      await delay(CLAIM_PAUSE_MS);
-    }
-  }
+/** What each part of the store answered, undefined where it did not. Throws StoreUnavailable if none did. */
+async function answersOf(asked: readonly Promise<unknown>[]): Promise<readonly unknown[]> {
+  const settled = await Promise.allSettled(asked);
+  const refused = settled.filter(({ status }) => status === 'rejected');
+  const [first] = refused;
+  if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;
+  return settled.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
 }

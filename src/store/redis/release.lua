@@ -1,9 +1,13 @@
--- Gives up a claim unfinished: the message is due again at once. A claim already lost is left alone.
+-- Gives up a claim unfinished: the message is due again. A claim already lost is left alone.
 --
--- ARGV    8 token
+-- ARGV    8 token   9 '1' when the worker call of this attempt was made, else the attempt is not counted
+--         10 due again in so many ms
 -- answer  1 when it was still held, else 0
-if not holds(ARGV[8]) then return 0 end
+local token, called, due = ARGV[8], ARGV[9] == '1', now + ARGV[10]
+
+if not holds(token) then return 0 end
+if not called then redis.call('HINCRBY', message_key(redis.call('HGET', CLAIM, 'message')), 'attempts', -1) end
 -- Without a token nothing can be written under it any more; without the others a repeat that comes late finds nothing.
-redis.call('HSET', CLAIM, 'until', 0, 'token', '', 'nonce', '', 'previous', '')
-redis.call('ZADD', DUE, now, queue)
+redis.call('HSET', CLAIM, 'until', due, 'owner', '', 'token', '', 'nonce', '', 'previous', '', 'unused', called and '' or 1)
+redis.call('ZADD', DUE, due, queue)
 return 1

@@ -4,7 +4,7 @@
 -- answer  {'ok', payload, queued_at}  {'lost'}  {'gap', last}
 local token, id, last, attempt = ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11]
 
-if not holds(token) then return { 'lost' } end
+if not holds(token, id) then return { 'lost' } end
 if not log(id, last, 12) then return gap(id) end
 redis.call('HSET', message_key(id), 'attempts', attempt)
 publish(id, last + (#ARGV - 11) / 2, false, broker)

@@ -7,7 +7,7 @@ local token, id, last, status, proceed = ARGV[8], ARGV[9], tonumber(ARGV[10]), A
 local finished = last + (#ARGV - 14) / 2
 
 if redis.call('HGET', message_key(id), 'token') ~= token then
-  if not holds(token) then return { 'lost' } end
+  if not holds(token, id) then return { 'lost' } end
   if not log(id, last, 15) then return gap(id) end
   close(id, token, status, ARGV[12], ARGV[13])
   unclaim()
@@ -21,7 +21,7 @@ if held[1] then
   -- Only in a repeat: what this very settling claimed, or what somebody claimed since.
   if held[1] == broker and held[2] == token then
     prolong()
-    following = claimed()
+    following = claimed(0)
     waiting = true
   end
 elseif not waiting then

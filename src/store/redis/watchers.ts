@@ -1,10 +1,25 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import { type CancelledClaim, type Change, READ_AGAIN } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { brokerChannel, channelOf } from './keys.ts';
-import { integer, list, text } from './reply.ts';
 
 /** A connection that only listens would not notice that the other end is gone, unless it asks. */
 const ASK_EVERY_MS = 15_000;
+
+const SUBSCRIBE_AGAIN_MS = 1000;
+
+/** What is said in a queue's channel, and in a broker's; see `keys.ts`. */
+const json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not JSON' });
+    return z.NEVER;
+  }
+});
+const news = json.pipe(z.tuple([z.string(), z.string(), z.number(), z.boolean(), z.string().optional()]));
+const cancellation = json.pipe(z.tuple([z.string(), z.number()]));
 
 type Watched = { readonly callbacks: Set<(change: Change) => void>; readonly subscribed: Promise<void> };
 
@@ -16,7 +31,8 @@ export class Watchers {
   readonly #queues = new Map<string, string>();
   readonly #asking: NodeJS.Timeout;
   #onCancelled: (claim: CancelledClaim) => void = () => {};
-  #ready = false;
+  /** Counts the connections there have been. */
+  #connected = 0;
 
   constructor(connection: Connection, brokerId: string) {
     this.#connection = connection;
@@ -27,8 +43,8 @@ export class Watchers {
       client.on(event, () => {
         // Without it claims that were cancelled are still found, when they are next renewed.
         this.#subscribe(brokerChannel(brokerId)).catch(() => {});
-        if (this.#ready) void this.#resubscribe();
-        this.#ready = true;
+        this.#connected += 1;
+        if (this.#connected > 1) this.#resubscribe();
       });
     }
     this.#asking = setInterval(() => {
@@ -80,10 +96,8 @@ export class Watchers {
   #watch(queue: string): Watched {
     const channel = channelOf(queue);
     const watched: Watched = { callbacks: new Set(), subscribed: this.#subscribe(channel) };
-    watched.subscribed.catch(() => {
-      // Whoever comes next tries anew.
-      if (this.#watched.get(queue) === watched) this.#watched.delete(queue);
-    });
+    // Whoever comes next tries anew. The subscription may have come about although its answer did not.
+    watched.subscribed.catch(() => this.#forget(queue, watched));
     this.#watched.set(queue, watched);
     this.#queues.set(channel, queue);
     return watched;
@@ -103,36 +117,35 @@ export class Watchers {
   }
 
   /** After a new connection: nobody knows what was said meanwhile, so everyone reads again. */
-  async #resubscribe(): Promise<void> {
-    await Promise.all(
-      [...this.#watched.keys()].map(async (queue) => {
-        try {
-          await this.#subscribe(channelOf(queue));
-          this.tell(queue, READ_AGAIN);
-        } catch {
-          // Only a new connection can help, and it begins with this again.
-          if (this.#watched.has(queue)) this.#reconnect();
-        }
-      }),
-    );
+  #resubscribe(): void {
+    for (const queue of this.#watched.keys()) void this.#watchAgain(queue, this.#connected);
   }
 
-  #reconnect(): void {
-    const { client } = this.#connection;
-    if (client.status === 'ready' && !client.isCluster) client.disconnect(true);
+  /** Until it is subscribed, nobody watches any more, or the next new connection begins with this again. */
+  async #watchAgain(queue: string, connected: number): Promise<void> {
+    while (this.#watched.has(queue) && connected === this.#connected) {
+      try {
+        await this.#subscribe(channelOf(queue));
+        this.tell(queue, READ_AGAIN);
+        return;
+      } catch {
+        await delay(SUBSCRIBE_AGAIN_MS, undefined, { ref: false });
+      }
+    }
   }
 
+  /** What is not news as brokers tell it is no fault of ours, and is left. */
   #heard(channel: string, message: string): void {
     if (channel === brokerChannel(this.#brokerId)) {
-      const [queue, token] = list(JSON.parse(message));
-      this.cancelled({ queue: text(queue), token: integer(token) });
+      const { data } = cancellation.safeParse(message);
+      if (data) this.cancelled({ queue: data[0], token: data[1] });
       return;
     }
     const queue = this.#queues.get(channel);
-    if (queue === undefined) return;
-    const said: unknown = JSON.parse(message);
-    const [brokerId, messageId, last, moved] = list(said);
-    if (brokerId === this.#brokerId || typeof messageId !== 'string' || typeof last !== 'number') return;
-    this.tell(queue, { messageId, last, events: undefined, moved: moved === true });
+    const { data } = news.safeParse(message);
+    if (queue === undefined || !data || data[0] === this.#brokerId) return;
+    const [, messageId, last, moved, keepalive] = data;
+    const change = { messageId, last, events: undefined, moved };
+    this.tell(queue, keepalive === undefined ? change : { ...change, keepalive });
   }
 }

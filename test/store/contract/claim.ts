@@ -3,6 +3,7 @@ import {
   aMessage,
   aQueue,
   assertLost,
+  CALLED,
   COMPLETED,
   claimed,
   type Declare,
@@ -11,6 +12,7 @@ import {
   HELD,
   logOf,
   type MakePlace,
+  renewal,
   seen,
   until,
   workerEvents,
@@ -86,8 +88,8 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     const [message] = await filled(store, queue, 2);
     const first = await claimed(store, queue);
     t.deepEqual((await store.sweep(10)).due, []);
-    await store.release(first);
-    await store.release(first);
+    await store.release(first, CALLED);
+    await store.release(first, CALLED);
     t.deepEqual((await store.sweep(10)).due, [queue]);
     await assertLost(t, store, first);
     t.deepEqual((await store.sweep(10)).due, [queue], 'nor is it held again by a renewal that came late');
@@ -95,9 +97,43 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     const other = await place.broker();
     const second = await claimed(other, queue);
     t.like(second, { messageId: message?.id, attempt: 2 });
-    await other.release(first);
-    t.deepEqual(await other.renew([second]), HELD, 'a claim lost before takes nothing from the one that came after');
+    await other.release(first, CALLED);
+    t.deepEqual(await renewal(other, [second]), HELD, 'a claim lost before takes nothing from the one that came after');
     t.deepEqual((await other.sweep(10)).due, []);
+  });
+
+  test('an attempt whose call was not made is not counted, and a message is due again when it is said to be', async (t) => {
+    const place = await aPlace(t);
+    const store = await place.broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const first = await claimed(store, queue);
+    const second = await store.retry(first, first.last, 'busy');
+    await store.release(second, { called: false, delayMs: 100 });
+    t.is((await store.message(queue, first.messageId))?.attempts, 1);
+    const other = await place.broker();
+    const again = await until(() => other.claim(queue));
+    t.like(again, { attempt: 2, last: 4 });
+    t.deepEqual(
+      (await logOf(other, queue, first.messageId))?.slice(2).map(({ name }) => name),
+      ['retrying', 'processing'],
+    );
+    await assertLost(t, other, second);
+
+    await other.release(again, { called: true, delayMs: 0 });
+    t.like(await claimed(other, queue), { attempt: 3, last: 6 });
+  });
+
+  test('a message that is due later is not claimed before, nor due', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 2);
+    const claim = await claimed(store, queue);
+    await store.release(claim, { called: true, delayMs: 600_000 });
+    t.is(await store.claim(queue), undefined);
+    t.deepEqual((await store.sweep(10)).due, []);
+    t.like(await store.cancel(queue, claim.messageId), { type: 'cancelled' }, 'yet it can be cancelled at once');
+    t.not((await claimed(store, queue)).messageId, claim.messageId);
   });
 
   test('renewing answers the claims that were lost', async (t) => {
@@ -105,15 +141,15 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     const queues = [aQueue(), aQueue(), aQueue(), aQueue()];
     for (const queue of queues) await filled(store, queue, 2);
     const claims = await Promise.all(queues.map((queue) => claimed(store, queue)));
-    t.deepEqual(await store.renew(claims), HELD);
+    t.deepEqual(await renewal(store, claims), HELD);
     const [held, settled, released, retaken] = claims;
     if (!held || !settled || !released || !retaken) return t.fail();
     await store.settle(settled, settled.last, [], COMPLETED, true);
-    await store.release(released);
+    await store.release(released, CALLED);
     await store.claim(retaken.queue);
-    t.deepEqual(await store.renew(claims), { lost: [settled, released, retaken], cancelled: [] });
-    t.deepEqual(await store.renew([held]), HELD);
-    t.deepEqual(await store.renew([]), HELD);
+    t.deepEqual(await renewal(store, claims), { lost: [settled, released, retaken], cancelled: [] });
+    t.deepEqual(await renewal(store, [held]), HELD);
+    t.deepEqual(await renewal(store, []), HELD);
   });
 
   test('a claim that is renewed stays', async (t) => {
@@ -124,7 +160,7 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     const claim = await claimed(store, queue);
     await until(async () => (await store.sweep(1)).due.includes(queue));
     // Late, but before anybody else came.
-    t.deepEqual(await store.renew([claim]), HELD);
+    t.deepEqual(await renewal(store, [claim]), HELD);
     await store.append(claim, claim.last, workerEvents('still here'));
     t.is((await logOf(store, queue, claim.messageId))?.length, 3);
   });
@@ -202,7 +238,7 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
       waiting: true,
       last: 3,
     });
-    t.deepEqual(await other.renew([taken]), HELD);
+    t.deepEqual(await renewal(other, [taken]), HELD);
   });
 
   test('the next claim is held for a whole lease by a settling repeated', async (t) => {

@@ -21,6 +21,8 @@ export type MakePlace = (t: ExecutionContext) => Promise<Place>;
 export const COMPLETED = { status: 'completed' } as const;
 /** All claims are held still. */
 export const HELD = { lost: [], cancelled: [] };
+/** The worker call of the attempt was made. */
+export const CALLED = { called: true, delayMs: 0 };
 export const FAILED = { status: 'failed', code: 'worker_error', error: 'The worker said no.' } as const;
 
 const DEFAULTS = {
@@ -89,9 +91,24 @@ export async function until<Answer>(ask: () => Promise<Answer | undefined | fals
   }
 }
 
+/** Renews claims; answers those that were lost or cancelled, all others having been renewed. */
+export async function renewal(store: Store, claims: readonly Claim[]) {
+  const { renewed, lost, cancelled } = await store.renew(claims);
+  const missing = claims.filter((claim) => renewed.includes(claim) === lost.includes(claim));
+  if (missing.length) throw new Error(`Neither renewed nor lost, or both: ${JSON.stringify(missing)}`);
+  return { lost, cancelled };
+}
+
 /** The whole log of a message. */
 export async function logOf(store: Store, queue: string, messageId: string): Promise<readonly LogEvent[] | undefined> {
-  return (await store.read(queue, messageId, 0, 100_000))?.events;
+  const log: LogEvent[] = [];
+  for (;;) {
+    const page = await store.read(queue, messageId, log.length, 100_000);
+    if (!page) return undefined;
+    log.push(...page.events);
+    if (log.length >= page.last) return log;
+    if (!page.events.length) throw new Error(`The log of ${messageId} ends at ${log.length}, not at ${page.last}`);
+  }
 }
 
 /** What a queue looks like to everybody. */
@@ -111,8 +128,8 @@ export async function assertLost(t: ExecutionContext, store: Store, claim: Claim
   await t.throwsAsync(store.retry(claim, claim.last, 'late'), lost);
   await t.throwsAsync(store.settle(claim, claim.last, workerEvents('late'), COMPLETED, true), lost);
   await t.throwsAsync(store.settle(claim, before.page?.last ?? 0, [], FAILED, false), lost);
-  t.deepEqual(await store.renew([claim]), { lost: [claim], cancelled: [] });
-  await store.release(claim);
+  t.deepEqual(await renewal(store, [claim]), { lost: [claim], cancelled: [] });
+  await store.release(claim, CALLED);
   t.deepEqual(await seen(store, claim), before);
 }
 

@@ -8,6 +8,7 @@ import {
   HELD,
   logOf,
   type MakePlace,
+  renewal,
   until,
   workerEvents,
 } from './kit.ts';
@@ -83,6 +84,23 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual((await store.read(queue, claim.messageId, 56, 10))?.events, whole?.slice(56));
   });
 
+  test('a page holds few events when they are large, but at least one', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    const large = workerEvents(...Array.from({ length: 6 }, (_, i) => `${i}`.repeat(1_500_000)));
+    for (const [index, event] of large.entries()) await store.append(claim, 2 + index, [event]);
+    const small = workerEvents(...Array.from({ length: 300 }, (_, i) => `${i}`));
+    for (const [index, event] of small.entries()) await store.append(claim, 8 + index, [event]);
+    for (let after = 2; after < 8; after += 1) {
+      const page = await store.read(queue, claim.messageId, after, 500);
+      t.deepEqual(page?.events[0], large[after - 2]);
+      t.true((page?.events.length ?? 0) <= 2, `${page?.events.length} events after ${after}`);
+    }
+    t.deepEqual((await logOf(store, queue, claim.messageId))?.slice(2), [...large, ...small]);
+  });
+
   test('a message is known to its own queue only', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();
@@ -111,7 +129,7 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     await t.throwsAsync(store.settle(claim, 9, [], COMPLETED, true), { message: /is at 4, not at 9/ });
     t.deepEqual(await store.read(queue, claim.messageId, 0, 100), before);
     t.is((await store.queue(queue)).processing?.attempt, 1);
-    t.deepEqual(await store.renew([claim]), HELD);
+    t.deepEqual(await renewal(store, [claim]), HELD);
   });
 
   test('ten thousand events can be written at once', async (t) => {

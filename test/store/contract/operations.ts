@@ -4,6 +4,7 @@ import {
   aMessage,
   aQueue,
   assertLost,
+  CALLED,
   COMPLETED,
   claimed,
   type Declare,
@@ -13,6 +14,7 @@ import {
   logOf,
   type MakePlace,
   queued,
+  renewal,
   until,
   Watcher,
   workerEvents,
@@ -75,17 +77,17 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
     store.onCancelled(told.resolve);
     await filled(store, queue, 2);
     const claim = await claimed(store, queue);
-    t.deepEqual(await store.renew([claim]), HELD);
+    t.deepEqual(await renewal(store, [claim]), HELD);
     t.deepEqual(await store.cancel(queue, claim.messageId), { type: 'cancelling' });
     t.deepEqual(await told.promise, { queue, token: claim.token });
-    t.deepEqual(await store.renew([claim]), { lost: [], cancelled: [claim] });
+    t.deepEqual(await renewal(store, [claim]), { lost: [], cancelled: [claim] });
     t.is((await store.message(queue, claim.messageId))?.status, 'processing');
 
     const outcome = { status: 'cancelled', code: 'cancelled', error: WORDS.cancelled } as const;
     const { next } = await store.settle(claim, claim.last, workerEvents('a'), outcome, true);
     t.deepEqual((await logOf(store, queue, claim.messageId))?.at(-1), endEvent(claim.messageId, 'cancelled'));
     if (!next) return t.fail();
-    t.deepEqual(await store.renew([next]), HELD, 'the next one is not cancelled');
+    t.deepEqual(await renewal(store, [next]), HELD, 'the next one is not cancelled');
   });
 
   test('a broker is told by another that its message was cancelled', async (t) => {
@@ -117,7 +119,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
       await filled(store, queue, 2);
       const claim = await claimed(store, queue);
       await store.cancel(queue, claim.messageId);
-      if (gone === 'was given up') await store.release(claim);
+      if (gone === 'was given up') await store.release(claim, CALLED);
       else await until(async () => (await store.sweep(10)).due.includes(queue));
       const next = await claimed(store, queue);
       t.not(next.messageId, claim.messageId);
@@ -132,7 +134,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
       const [, second] = await filled(store, queue, 2);
       if (!second) return t.fail();
       const claim = await claimed(store, queue);
-      if (gone === 'was given up') await store.release(claim);
+      if (gone === 'was given up') await store.release(claim, CALLED);
       else await until(async () => (await store.sweep(10)).due.includes(queue));
       t.deepEqual(await store.cancel(queue, claim.messageId), { type: 'cancelled' });
       t.like(await counts(store), { activeQueues: 1, waiting: 1, processing: 0 });
@@ -152,7 +154,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
     t.is(await store.clear(queue), 3);
     t.is(await store.clear(queue), 0);
     for (const { id } of waiting) t.is((await store.message(queue, id))?.status, 'cancelled');
-    t.deepEqual(await store.renew([claim]), HELD);
+    t.deepEqual(await renewal(store, [claim]), HELD);
     t.like(await store.queue(queue), { processing: { id: first.id }, waiting: [] });
     t.like(await counts(store), { activeQueues: 1, waiting: 0, processing: 1 });
     t.deepEqual(await store.settle(claim, 2, [], COMPLETED, true), { next: undefined, waiting: false, last: 3 });
@@ -188,7 +190,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
     t.like(await store.enqueue({ ...urgent, id: 'again' }), { type: 'duplicate', id: urgent.id });
     t.deepEqual(await told.promise, { queue, token: claim.token });
     for (const { id } of waiting) t.is((await store.message(queue, id))?.status, 'cancelled');
-    t.deepEqual(await store.renew([claim]), { lost: [], cancelled: [claim] });
+    t.deepEqual(await renewal(store, [claim]), { lost: [], cancelled: [claim] });
     t.like(await counts(store), { activeQueues: 1, waiting: 1, processing: 1 });
     const outcome = { status: 'cancelled', code: 'cancelled', error: WORDS.cancelled } as const;
     const { next } = await store.settle(claim, claim.last, [], outcome, true);
@@ -239,7 +241,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
       await watcher.first(({ messageId, last }) => messageId === id && last === 2);
       t.deepEqual((await logOf(store, queue, id))?.at(-1), endEvent(id, 'expired'));
     }
-    t.deepEqual(await store.sweep(10), { due: [], counts: { ...IDLE, oldestWaitMs: 0 } });
+    t.deepEqual(await store.sweep(10), { due: [], counts: { ...IDLE, oldestWaitMs: 0 }, complete: true });
   });
 
   test('a message is told with its times, attempts and end', async (t) => {

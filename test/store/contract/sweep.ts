@@ -2,12 +2,14 @@ import type { Counts } from '../../../src/store/store.ts';
 import {
   aMessage,
   aQueue,
+  CALLED,
   COMPLETED,
   claimed,
   type Declare,
   FAILED,
   filled,
   type MakePlace,
+  renewal,
   until,
   workerEvents,
 } from './kit.ts';
@@ -42,9 +44,9 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     await sees([other], { activeQueues: 2, waiting: 3, processing: 1 });
     await store.append(first, first.last, workerEvents('a'));
     await store.retry(first, first.last + 1, 'why');
-    await store.renew([first]);
+    await renewal(store, [first]);
     await sees([other], { activeQueues: 2, waiting: 3, processing: 1 });
-    await store.release(first);
+    await store.release(first, CALLED);
     await sees([queue, other], { activeQueues: 2, waiting: 3, processing: 1 });
     const again = await claimed(store, queue);
     await sees([other], { activeQueues: 2, waiting: 3, processing: 1 });
@@ -75,10 +77,11 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     const other = await place.broker();
     const taken = await until(() => other.claim(queue));
     t.like((await other.sweep(10)).counts, { activeQueues: 1, waiting: 0, processing: 1 });
-    await other.release(old);
+    await other.release(old, CALLED);
     t.deepEqual(await other.sweep(10), {
       due: [],
       counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0 },
+      complete: true,
     });
     await other.settle(taken, taken.last, [], COMPLETED, true);
     t.like((await other.sweep(10)).counts, { activeQueues: 0, waiting: 0, processing: 0 });

@@ -1,4 +1,15 @@
-import { aMessage, aQueue, COMPLETED, claimed, type Declare, HELD, type MakePlace, Watcher } from './kit.ts';
+import {
+  aMessage,
+  aQueue,
+  COMPLETED,
+  claimed,
+  type Declare,
+  HELD,
+  logOf,
+  type MakePlace,
+  renewal,
+  Watcher,
+} from './kit.ts';
 
 const ODD = {
   'a brace': '}',
@@ -46,7 +57,7 @@ export function textContract(test: Declare, aPlace: MakePlace): void {
       t.like(claim, { queue: id, messageId: id });
       await store.append(claim, 2, [{ name: id, data: id }]);
       await watcher.first(({ messageId, last }) => messageId === id && last === 3);
-      t.deepEqual(await store.renew([claim]), HELD);
+      t.deepEqual(await renewal(store, [claim]), HELD);
       const outcome = { status: 'failed', code: id, error: id } as const;
       await store.settle(claim, 3, [], outcome, true);
       t.deepEqual(await store.read(id, id, 0, 10), {
@@ -75,9 +86,9 @@ export function textContract(test: Declare, aPlace: MakePlace): void {
       const retried = await store.retry(claim, 3, text);
       t.is(retried.payload, text);
       await store.settle(retried, 4, [{ name: '', data: text }], COMPLETED, true);
-      const page = await store.read(queue, claim.messageId, 2, 10);
+      const log = await logOf(store, queue, claim.messageId);
       const reason = JSON.stringify({ message_id: claim.messageId, attempt: 2, reason: text });
-      t.deepEqual(page?.events.map(({ data }) => data).slice(0, 3), [text, reason, text]);
+      t.deepEqual(log?.map(({ data }) => data).slice(2, 5), [text, reason, text]);
     });
   }
 }

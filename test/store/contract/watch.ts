@@ -47,6 +47,29 @@ export function watchContract(test: Declare, aPlace: MakePlace): void {
     );
   });
 
+  test('watchers on every broker hear that the worker is still at it', async (t) => {
+    const place = await aPlace(t);
+    const one = await place.broker();
+    const queue = aQueue();
+    await filled(one, queue, 1);
+    const claim = await claimed(one, queue);
+    const own = new Watcher();
+    await one.watch(queue, own.onChange);
+    one.keepalive(claim, '{"type":"keepalive"}');
+    const alive = (watcher: Watcher) =>
+      watcher.first(
+        ({ keepalive, messageId }) => messageId === claim.messageId && keepalive === '{"type":"keepalive"}',
+      );
+    await alive(own);
+    t.is((await one.read(queue, claim.messageId, 0, 10))?.last, 2, 'and nothing of it is stored');
+    if (one.kind === 'embedded') return;
+    const other = await place.broker();
+    const watcher = new Watcher();
+    await other.watch(queue, watcher.onChange);
+    one.keepalive(claim, '{"type":"keepalive"}');
+    await alive(watcher);
+  });
+
   test('a write that was refused is told to nobody', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();
