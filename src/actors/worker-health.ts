@@ -6,7 +6,7 @@ import type { Worker } from '../worker/worker.ts';
 import type { Slots } from './slots.ts';
 
 /** The terms of a circuit breaker: calls flow, none is made, a few are tried. */
-export type Circuit = 'closed' | 'open' | 'half_open';
+type Circuit = 'closed' | 'open' | 'half_open';
 
 export type WorkerStatus = {
   /** What the newest probe found. */

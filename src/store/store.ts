@@ -125,7 +125,7 @@ export type NewMessage = {
 };
 
 /** What a new message does when others wait or are worked on: line up, be refused, or have all of them cancelled. */
-export type IfBusy = 'enqueue' | 'reject' | 'interrupt';
+type IfBusy = 'enqueue' | 'reject' | 'interrupt';
 
 export type Enqueued =
   | { readonly type: 'queued'; readonly position: number }

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { aSystem, STORES } from '../helpers/broker.ts';
+import { Redis } from 'ioredis';
+import { aBroker, aSystem, STORES } from '../helpers/broker.ts';
 import { aBody, type StreamEvent, theEnd, workerData } from '../helpers/client.ts';
 
 for (const kind of STORES) {
@@ -127,3 +128,25 @@ for (const kind of STORES) {
 function place({ done, value }: IteratorResult<StreamEvent, unknown>) {
   return done ? undefined : { id: value.id ?? '', place: JSON.parse(value.data).queue_position };
 }
+
+test('a listener on another broker misses nothing when its subscription has to be made anew', async (t) => {
+  const { client, worker, env } = await aSystem(t, 'redis');
+  const other = await aBroker(t, env);
+  const raw = new Redis(env['REDIS_URL'] ?? '');
+  t.teardown(() => raw.disconnect());
+  const id = await client.send('u', '[[text="one two three four" ttft=60000]]');
+  const listener = other.client.stream('u', id);
+  const seen = [];
+  for await (const event of listener) {
+    seen.push(event);
+    if (event.event !== undefined) continue;
+    // At the worker's first event: what follows is said while nobody listens there.
+    if (worker.calls[0]?.finishedAt === undefined) {
+      await raw.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      worker.hurry();
+      await worker.until(() => worker.calls[0]?.finishedAt);
+    }
+  }
+  t.like(theEnd(seen), { event: 'done' });
+  t.deepEqual(seen, await client.all('u', id));
+});

@@ -38,6 +38,23 @@ for (const kind of STORES) {
     t.true(workerData(events).some((data) => data.length >= 1_000_000));
   });
 
+  test(`${kind}: a log of 30 MB is read to its end, during and after, and holds up nobody`, async (t) => {
+    const { client, worker } = await aSystem(t, kind);
+    worker.respond = (call) => (call.user_id === 'u' ? { events: 30, size: 1_000_000 } : undefined);
+    const id = await client.send('u', 'hello');
+    const [during, other] = await Promise.all([client.all('u', id), client.send('v', 'hello')]);
+    t.like(theEnd(await client.all('v', other)), { event: 'done' });
+    for (const events of [during, await client.all('u', id)]) {
+      t.like(theEnd(events), { event: 'done' });
+      t.true(
+        workerData(events).every(
+          (data, index) => data === worker.calls.find((call) => call.user_id === 'u')?.sentData[index],
+        ),
+      );
+      t.true(workerData(events).length > 30);
+    }
+  });
+
   test(`${kind}: keepalives reach the open listeners and are not stored`, async (t) => {
     const { client } = await aSystem(t, kind, { worker: { keepaliveMs: 30 } });
     const open = client.sendAndStream('u', '[[text="slow" ttft=400]]');

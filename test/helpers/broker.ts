@@ -60,7 +60,7 @@ export async function aSystem(
 ) {
   const worker = await aWorker(t, more.worker);
   const store = await aStore(t, kind);
-  const env = { ...store, WORKER_BASE_URL: worker.url, ...more.env };
+  const env: Env = { ...store, WORKER_BASE_URL: worker.url, ...more.env };
   const broker = await aBroker(t, env);
   return { worker, env, ...broker };
 }

@@ -1,8 +1,21 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { Redis } from 'ioredis';
+import { ClaimLost, StoreUnavailable } from '../../src/errors.ts';
+import { baseOf, brokerChannel, channelOf, shardOf } from '../../src/store/redis/keys.ts';
 import { RedisStore } from '../../src/store/redis/redis.ts';
 import type { StoreSettings } from '../../src/store/store.ts';
 import { type RedisServer, startRedis } from '../helpers/redis.ts';
-import { type Place, settingsOf } from './contract/kit.ts';
+import {
+  aMessage,
+  CALLED,
+  claimed,
+  filled,
+  type Place,
+  settingsOf,
+  until,
+  Watcher,
+  workerEvents,
+} from './contract/kit.ts';
 import { storeContract } from './contract.ts';
 
 let redis: RedisServer;
@@ -22,4 +35,81 @@ storeContract(test.serial, async (t): Promise<Place> => {
       return store;
     },
   };
+});
+
+async function client(t: ExecutionContext): Promise<{ url: string; raw: Redis }> {
+  databases += 1;
+  const url = `${redis.url}/${databases}`;
+  const raw = new Redis(url);
+  t.teardown(() => raw.disconnect());
+  return { url, raw };
+}
+
+function aStore(t: ExecutionContext, url: string): RedisStore {
+  const store = new RedisStore(url, settingsOf());
+  t.teardown(() => store.close());
+  return store;
+}
+
+test.serial('a claim whose answer is late is given again, as the same attempt', async (t) => {
+  const own = await startRedis();
+  t.teardown(() => own.stop());
+  const store = aStore(t, own.url);
+  await store.enqueue(aMessage('u'));
+  own.freeze();
+  await t.throwsAsync(store.claim('u'), { instanceOf: StoreUnavailable });
+  own.resume();
+  const claim = await until(() => store.claim('u').catch(() => undefined));
+  t.like(claim, { attempt: 1, token: 1 });
+  t.is((await store.message('u', claim.messageId))?.attempts, 1);
+});
+
+test.serial(
+  'after a failover that lost writes the broker whose claim was lost writes nothing, though its token came again',
+  async (t) => {
+    const { url, raw } = await client(t);
+    const [one, other] = [aStore(t, url), aStore(t, url)];
+    const message = aMessage('u');
+    await one.enqueue(message);
+    const old = await claimed(one, 'u');
+    await raw.flushdb();
+    await other.enqueue(message);
+    const claim = await claimed(other, 'u');
+    t.is(claim.token, old.token);
+    await t.throwsAsync(one.append(old, old.last, workerEvents('stale')), { instanceOf: ClaimLost });
+    t.deepEqual((await one.renew([old])).lost, [old]);
+    await one.release(old, CALLED);
+    t.deepEqual((await other.renew([claim])).renewed, [claim]);
+  },
+);
+
+test.serial('a part of the store that does not answer holds up no other', async (t) => {
+  const { url, raw } = await client(t);
+  const store = aStore(t, url);
+  const queues = ['a', 'b', 'c'];
+  for (const queue of queues) await filled(store, queue, 2);
+  const claims = [await claimed(store, 'a'), await claimed(store, 'b')] as const;
+  // Every script on this shard fails from now on, as if its node were away.
+  await raw.del(`${baseOf(shardOf('a'))}due`);
+  await raw.set(`${baseOf(shardOf('a'))}due`, 'broken');
+  const { renewed, lost } = await store.renew(claims);
+  t.deepEqual([renewed, lost], [[claims[1]], []]);
+  t.like(await store.sweep(10), { due: ['c'], complete: false });
+});
+
+test.serial('what is no news in its channels is left, and all goes on', async (t) => {
+  const { url, raw } = await client(t);
+  const settings = settingsOf();
+  const [store, other] = [new RedisStore(url, settings), aStore(t, url)];
+  t.teardown(() => store.close());
+  const watcher = new Watcher();
+  await store.watch('u', watcher.onChange);
+  for (const rubbish of ['', '{', '[]', '[1,2,3,4]', 'null', '{"a":1}']) {
+    await raw.spublish(channelOf('u'), rubbish);
+    await raw.spublish(brokerChannel(settings.brokerId), rubbish);
+  }
+  await filled(other, 'u', 1);
+  await claimed(other, 'u');
+  await watcher.first(({ last }) => last === 2);
+  t.is(watcher.changes.length, 1);
 });
