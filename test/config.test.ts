@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import test from 'ava';
+import fc from 'fast-check';
 import { ConfigFault, readConfig } from '../src/config.ts';
 
 /** `.env.example` with its defaults, which stand there as comments, taken for settings. */
@@ -44,4 +45,31 @@ test('values at their limits', (t) => {
   ]) {
     t.throws(() => readConfig(env), { instanceOf: ConfigFault }, JSON.stringify(env));
   }
+});
+
+test('whatever the variables hold, they are taken or refused by name, and no secret is told', (t) => {
+  const SECRET = 'Tr0ub4dor';
+  const names = [...Object.keys(example), 'SOMETHING_ELSE'];
+  const odd = fc.oneof(
+    fc.string(),
+    fc.constantFrom('', ' ', '0', '-1', '1e9', 'true', 'redis://h', 'https://h', 'nan', '\u0000', '\ud800', '💥'),
+  );
+  const value = fc.tuple(odd, fc.boolean()).map(([text, secret]) => (secret ? `${SECRET}${text}` : text));
+  fc.assert(
+    fc.property(fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] }), (env) => {
+      try {
+        readConfig(env);
+        t.pass();
+      } catch (error) {
+        if (!(error instanceof ConfigFault)) throw error;
+        t.false(error.message.includes(SECRET));
+        const [, ...faults] = error.message.split('\n');
+        for (const fault of faults)
+          t.true(
+            names.some((name) => fault.trim().startsWith(`${name} `)),
+            fault,
+          );
+      }
+    }),
+  );
 });

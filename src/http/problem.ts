@@ -54,6 +54,9 @@ function asRefusal(error: unknown): Refusal {
     );
   }
   if (type === 'request.aborted') return new Refusal(400, 'body_incomplete', 'The body ended early. Send it again.');
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) {
+    return new Refusal(400, 'malformed_encoding', 'The body is not what its Content-Encoding says. Send it plain.');
+  }
   if (status === 400) {
     return new Refusal(400, 'malformed_json', 'The body is not valid JSON. Send one JSON object.');
   }
