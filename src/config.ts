@@ -46,14 +46,20 @@ const origin = (protocols: readonly string[]) =>
       return value.slice(0, end);
     });
 
-const redisUrl = z.string().refine(
-  (value) =>
-    value.split(',').every((node) => {
-      const url = node.trim();
-      return URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol);
-    }),
-  'is not a redis:// or rediss:// URL, nor a comma-separated list of them (Redis Cluster)',
-);
+const redisUrl = z
+  .string()
+  .refine(
+    (value) => !/^redis[a-z+-]*sentinel|^sentinel/i.test(value.trim()),
+    'names a Sentinel, which is not supported; give an address that always leads to the master, or a Redis Cluster',
+  )
+  .refine(
+    (value) =>
+      value.split(',').every((node) => {
+        const url = node.trim();
+        return URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol);
+      }),
+    'is not a redis:// or rediss:// URL, nor a comma-separated list of them (Redis Cluster)',
+  );
 
 const keys = z
   .string()

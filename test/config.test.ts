@@ -42,6 +42,9 @@ test('values at their limits', (t) => {
     { LEASE_SECONDS: '0.5' },
     { MAX_QUEUE_LENGTH: '1e3' },
     { PUBLIC_URL: 'http://plain.test' },
+    { REDIS_URL: 'redis+sentinel://a:26379/mymaster' },
+    { REDIS_URL: 'sentinel://a:26379' },
+    { NODE_ENV: 'prod' },
   ]) {
     t.throws(() => readConfig(env), { instanceOf: ConfigFault }, JSON.stringify(env));
   }

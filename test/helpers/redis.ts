@@ -13,14 +13,18 @@ const NOT_INSTALLED = 'redis-server is missing; install it with: apt-get update 
 export type RedisOptions = {
   /** Keeps what is written, so that it survives `kill` and `restart`. */
   readonly appendonly?: boolean;
-  /** A Redis Cluster of this one node, which then has all slots. */
-  readonly cluster?: boolean;
+  /** The port 10,000 above is to be free too: a node of a Cluster talks to the others there. */
+  readonly busPort?: boolean;
+  /** Listens for TLS too, on a port of its own. */
+  readonly tlsPort?: boolean;
   readonly args?: readonly string[];
 };
 
 export type RedisServer = {
   readonly url: string;
   readonly port: number;
+  /** 0 when it does not listen for TLS. */
+  readonly tlsPort: number;
   /** Ends the server at once, as a crash would. */
   kill(): Promise<void>;
   /** Stops it in its tracks until `resume`: connections stay open and nothing answers. */
@@ -42,8 +46,10 @@ process.once('exit', () => {
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   if (!(await installed())) throw new Error(NOT_INSTALLED);
   const directory = await mkdtemp(join(tmpdir(), 'broker-redis-'));
-  const port = await freePort(options.cluster === true);
-  let server = await run(port, directory, options);
+  const port = await freePort(options.busPort === true);
+  const tlsPort = options.tlsPort ? await freePort(false) : 0;
+  const args = [...(tlsPort ? ['--tls-port', `${tlsPort}`] : []), ...(options.args ?? [])];
+  let server = await run(port, directory, { ...options, args });
 
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return;
@@ -57,12 +63,13 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    tlsPort,
     kill,
     freeze: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
     restart: async () => {
       await kill();
-      server = await run(port, directory, options);
+      server = await run(port, directory, { ...options, args });
     },
     stop: async () => {
       await kill();
@@ -83,22 +90,9 @@ async function installed(): Promise<boolean> {
 
 async function run(port: number, directory: string, options: RedisOptions): Promise<ChildProcess> {
   const kept = options.appendonly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
-  const cluster = options.cluster ? ['--cluster-enabled', 'yes'] : [];
   const server = spawn(
     'redis-server',
-    [
-      '--port',
-      `${port}`,
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      directory,
-      '--save',
-      '',
-      ...kept,
-      ...cluster,
-      ...(options.args ?? []),
-    ],
+    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...kept, ...(options.args ?? [])],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let said = '';
@@ -114,13 +108,6 @@ async function run(port: number, directory: string, options: RedisOptions): Prom
       throw new Error(`redis-server did not start on port ${port}: ${said}`);
     }
     await delay(10);
-  }
-  if (options.cluster) {
-    await say(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
-    while (!(await say(port, 'CLUSTER INFO')).includes('cluster_state:ok')) {
-      if (Date.now() > deadline) throw new Error(`The cluster on port ${port} did not form: ${said}`);
-      await delay(10);
-    }
   }
   return server;
 }
@@ -139,8 +126,8 @@ function say(port: number, command: string): Promise<string> {
   });
 }
 
-/** A port that was free a moment ago. A cluster node also needs the one 10,000 above. */
-async function freePort(cluster: boolean): Promise<number> {
+/** A port that was free a moment ago. */
+async function freePort(busPort: boolean): Promise<number> {
   for (;;) {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -149,6 +136,6 @@ async function freePort(cluster: boolean): Promise<number> {
     server.close();
     await closed;
     if (typeof address !== 'object' || !address) throw new Error('There is no free port.');
-    if (!cluster || address.port < 55_000) return address.port;
+    if (!busPort || address.port < 55_000) return address.port;
   }
 }

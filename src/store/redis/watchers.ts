@@ -31,7 +31,7 @@ export class Watchers {
   readonly #queues = new Map<string, string>();
   readonly #asking: NodeJS.Timeout;
   #onCancelled: (claim: CancelledClaim) => void = () => {};
-  /** Counts the connections there have been. */
+  /** Counts how often all had to be subscribed anew. */
   #connected = 0;
 
   constructor(connection: Connection, brokerId: string) {
@@ -39,12 +39,14 @@ export class Watchers {
     this.#brokerId = brokerId;
     const { client } = connection;
     client.on('smessage', (channel: string, message: string) => this.#heard(channel, message));
+    // A Cluster subscribes over connections of its own, which it makes anew as its nodes change.
     for (const event of ['ready', 'subscribersReady']) {
+      let first = true;
       client.on(event, () => {
         // Without it claims that were cancelled are still found, when they are next renewed.
         this.#subscribe(brokerChannel(brokerId)).catch(() => {});
-        this.#connected += 1;
-        if (this.#connected > 1) this.#resubscribe();
+        if (!first) this.#resubscribe();
+        first = false;
       });
     }
     this.#asking = setInterval(() => {
@@ -118,6 +120,7 @@ export class Watchers {
 
   /** After a new connection: nobody knows what was said meanwhile, so everyone reads again. */
   #resubscribe(): void {
+    this.#connected += 1;
     for (const queue of this.#watched.keys()) void this.#watchAgain(queue, this.#connected);
   }
 

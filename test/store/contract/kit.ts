@@ -2,7 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import type { Claim } from '../../../machines/events.ts';
 import { ClaimLost } from '../../../src/errors.ts';
-import type { Change, ClaimedMessage, LogEvent, NewMessage, Store, StoreSettings } from '../../../src/store/store.ts';
+import {
+  type Change,
+  type ClaimedMessage,
+  type LogEvent,
+  type NewMessage,
+  READ_AGAIN,
+  type Store,
+  type StoreSettings,
+} from '../../../src/store/store.ts';
 
 /** `test` or `test.serial`. */
 export type Declare = (title: string, implementation: (t: ExecutionContext) => Promise<void>) => void;
@@ -139,6 +147,8 @@ export class Watcher {
   readonly #waiting = new Set<() => void>();
 
   readonly onChange = (change: Change): void => {
+    // A store may say at any time that news may have been missed.
+    if (change === READ_AGAIN) return;
     this.changes.push(change);
     for (const wake of this.#waiting) wake();
   };

@@ -138,7 +138,8 @@ export function watchContract(test: Declare, aPlace: MakePlace): void {
   test('a closed store says so, and can be closed again', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();
-    await store.watch(queue, () => t.fail());
+    const watcher = new Watcher();
+    await store.watch(queue, watcher.onChange);
     await store.ping();
     await store.close();
     await store.close();
@@ -149,5 +150,6 @@ export function watchContract(test: Declare, aPlace: MakePlace): void {
     await t.throwsAsync(store.read(queue, 'any', 0, 1), unavailable);
     await t.throwsAsync(store.queue(queue), unavailable);
     await t.throwsAsync(store.sweep(1), unavailable);
+    t.deepEqual(watcher.changes, []);
   });
 }

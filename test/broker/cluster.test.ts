@@ -1,0 +1,60 @@
+import test from 'ava';
+import { aBroker, aWorker } from '../helpers/broker.ts';
+import { aBody, type Client, theEnd } from '../helpers/client.ts';
+import { startCluster } from '../helpers/cluster.ts';
+
+const USERS = 12;
+const MESSAGES = 6;
+
+test('two brokers on a Redis Cluster whose master is killed under load: all ends once, in order', async (t) => {
+  const cluster = await startCluster();
+  t.teardown(() => cluster.stop());
+  const worker = await aWorker(t, { jitterMs: 20, seed: 5 });
+  const env = { REDIS_URL: cluster.url, WORKER_BASE_URL: worker.url, LEASE_SECONDS: '60' };
+  const brokers = [await aBroker(t, env), await aBroker(t, env)];
+  const clients = brokers.map(({ client }) => client);
+  const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
+  let killed = false;
+  const sent = await Promise.all(
+    users.map(async (user, index) => {
+      const ids: string[] = [];
+      for (let n = 0; n < MESSAGES; n += 1) {
+        ids.push(await accepted(clients[(index + n) % clients.length], user, n));
+        if (n === 1 && !killed) {
+          killed = true;
+          await cluster.masters[0]?.kill();
+        }
+      }
+      return { user, ids };
+    }),
+  );
+  t.true(killed);
+  for (const { user, ids } of sent) {
+    for (const id of ids) t.is(await eventualStatus(clients, user, id), 'completed');
+    const calls = worker.calls.filter((call) => call.user_id === user);
+    const order = [...new Set(calls.map((call) => call.idempotencyKey))];
+    t.deepEqual(order, ids, user);
+  }
+  t.deepEqual(worker.overlaps(), []);
+  await cluster.whole();
+
+  /** Sends until it is accepted: under the same id, so once. */
+  async function accepted(client: Client | undefined, user: string, n: number): Promise<string> {
+    for (;;) {
+      const body = aBody(user, `message ${n}`, { client_message_id: `${n}` });
+      const answer = await client?.post(body).catch(() => undefined);
+      if (answer && answer.status < 300) return String(answer.body['message_id']);
+      t.is(answer?.status ?? 503, 503);
+    }
+  }
+});
+
+/** Reads a message to its end, from whichever broker can. */
+async function eventualStatus(clients: readonly Client[], user: string, id: string) {
+  for (;;) {
+    for (const client of clients) {
+      const end = theEnd(await client.all(user, id).catch(() => []));
+      if (end['status']) return end['status'];
+    }
+  }
+}
