@@ -209,7 +209,7 @@ export type SettledMessage = {
 };
 
 /** A page of a log ends once it holds so many bytes, so that large events neither pile up nor hold up others. */
-export const PAGE_BYTES = 1_000_000;
+export const PAGE_BYTES = 262_144;
 
 export type LogPage = {
   readonly status: MessageStatus;

@@ -8,18 +8,29 @@ export const PAGE_EVENTS = 500;
 const COMMENT_EVERY_MS = 15_000;
 /** A client that takes nothing for this long is let go; it can resume from where it was. */
 const STALLED_AFTER_MS = 30_000;
-/** Large writes go in pieces of this size, so that a slow client is seen to take something. */
-const SLICE_BYTES = 65_536;
+/** A client that takes nothing for this long is not kept ready for. */
+const SLOW_AFTER_MS = 1000;
+/** As much is written at a time, so that a slow client costs little and is seen to take something. */
+const SLICE_BYTES = 32_768;
+const EMPTY = Buffer.alloc(0);
 
-/** One open response that follows a message. It keeps its place and no events: what it has not taken is in the feed or the log. */
+/**
+ * One open response that follows a message. It keeps its place and, while the client takes them, the events it is about
+ * to write. A client that does not keep up costs one slice: the rest is in the feed or the log, and is got again later.
+ */
 export class Listener {
   readonly #feed: Feed;
   readonly #response: ServerResponse;
   readonly #gone = new AbortController();
-  /** Id of the last event written. */
+  /** Id of the last event taken up for writing. */
   #sent: number;
   #position: Frame | undefined;
   #keepalive: Frame | undefined;
+  /** Got, and not taken up yet. */
+  #unsent: readonly Frame[] = [];
+  /** What is left of a large event. */
+  #rest: Uint8Array = EMPTY;
+  #last = false;
 
   /** `after`: id of the last event the client has; 0 for none. */
   constructor(feed: Feed, response: ServerResponse, after: number) {
@@ -35,19 +46,29 @@ export class Listener {
   async run(first: readonly Frame[] = []): Promise<void> {
     const comments = setInterval(() => this.#comment(), COMMENT_EVERY_MS);
     try {
-      if ((await this.#write([{ id: 0, last: false, bytes: OPENING }, ...first])) === 'end') return;
+      this.#response.write(OPENING);
+      this.#unsent = first;
       while (!this.#gone.signal.aborted && !this.#feed.closed) {
-        const { version } = this.#feed;
-        const live = this.#feed.after(this.#sent);
-        const frames = live ?? (await this.#page());
-        if (!frames) return;
-        if (frames.length) {
-          if ((await this.#write(frames)) === 'end') return;
-        } else if (!(await this.#passing())) await this.#feed.news(version, this.#gone.signal);
+        if (this.#response.writableNeedDrain) await this.#drained();
+        else if (this.#rest.length || this.#unsent.length) this.#write();
+        else if (this.#last) {
+          this.#response.end();
+          return;
+        } else if (!(await this.#get())) return;
       }
     } finally {
       clearInterval(comments);
     }
+  }
+
+  /** Gets what comes next, or waits for news of it. False when the message was forgotten. */
+  async #get(): Promise<boolean> {
+    const { version } = this.#feed;
+    const frames = this.#feed.after(this.#sent) ?? (await this.#page());
+    if (!frames) return false;
+    this.#unsent = frames.length ? frames : this.#passing();
+    if (!this.#unsent.length) await this.#feed.news(version, this.#gone.signal);
+    return true;
   }
 
   /** The next page of the log. Undefined when the message was forgotten. */
@@ -56,37 +77,51 @@ export class Listener {
     return page && encodePage(page, this.#sent);
   }
 
-  /** Tells what is not stored, once each. False when there was nothing. */
-  async #passing(): Promise<boolean> {
+  /** What is not stored, told once each. */
+  #passing(): readonly Frame[] {
     const frames: Frame[] = [];
     const { position, keepalive } = this.#feed;
     if (position && position !== this.#position && this.#sent === 1) frames.push(position);
     if (keepalive && keepalive !== this.#keepalive) frames.push(keepalive);
     this.#position = position;
     this.#keepalive = keepalive;
-    if (frames.length) await this.#write(frames);
-    return frames.length > 0;
+    return frames;
   }
 
-  async #write(frames: readonly Frame[]): Promise<'on' | 'end'> {
-    const [only] = frames;
-    const bytes = frames.length === 1 && only ? only.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
-    const last = frames.at(-1);
-    if (last?.id) this.#sent = last.id;
-    for (let from = 0; from < bytes.length; from += SLICE_BYTES) {
-      if (!this.#response.write(bytes.subarray(from, from + SLICE_BYTES))) await this.#drained();
+  /** Writes about a slice. */
+  #write(): void {
+    if (!this.#rest.length) this.#rest = this.#take();
+    this.#response.write(this.#rest.subarray(0, SLICE_BYTES));
+    this.#rest = this.#rest.subarray(SLICE_BYTES);
+  }
+
+  /** Takes up events for one slice, or one that is larger. */
+  #take(): Uint8Array {
+    let bytes = 0;
+    let count = 0;
+    for (const frame of this.#unsent) {
+      if (count && bytes + frame.bytes.length > SLICE_BYTES) break;
+      bytes += frame.bytes.length;
+      count += 1;
     }
-    if (!last?.last) return 'on';
-    this.#response.end();
-    return 'end';
+    const taken = this.#unsent.slice(0, count);
+    this.#unsent = this.#unsent.slice(count);
+    const last = taken.at(-1);
+    if (last?.id) this.#sent = last.id;
+    this.#last = last?.last ?? false;
+    return taken.length === 1 && last ? last.bytes : Buffer.concat(taken.map((frame) => frame.bytes));
   }
 
   #drained(): Promise<void> {
     return new Promise((resolve) => {
       const response = this.#response;
       const { signal } = this.#gone;
+      const slow = setTimeout(() => {
+        this.#unsent = [];
+      }, SLOW_AFTER_MS);
       const stalled = setTimeout(() => response.destroy(), STALLED_AFTER_MS);
       const done = () => {
+        clearTimeout(slow);
         clearTimeout(stalled);
         response.removeListener('drain', done);
         signal.removeEventListener('abort', done);
@@ -99,7 +134,7 @@ export class Listener {
   }
 
   #comment(): void {
-    if (!this.#response.writableLength) this.#response.write(COMMENT);
+    if (!this.#response.writableLength && !this.#rest.length) this.#response.write(COMMENT);
   }
 }
 

@@ -38,7 +38,7 @@ for (const kind of STORES) {
     t.true(workerData(events).some((data) => data.length >= 1_000_000));
   });
 
-  test(`${kind}: a log of 30 MB is read to its end, during and after, and holds up nobody`, async (t) => {
+  test.serial(`${kind}: a log of 30 MB is read to its end, during and after, and holds up nobody`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
     worker.respond = (call) => (call.user_id === 'u' ? { events: 30, size: 1_000_000 } : undefined);
     const id = await client.send('u', 'hello');

@@ -140,9 +140,9 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     const events = workerEvents(...Array.from({ length: 10_000 }, (_, i) => `${i}`));
     await store.append(claim, 2, events);
     await store.append(claim, 2, events);
-    const page = await store.read(queue, claim.messageId, 2, 20_000);
-    t.is(page?.last, 10_002);
-    t.deepEqual(page?.events, events);
+    const log = await logOf(store, queue, claim.messageId);
+    t.is(log?.length, 10_002);
+    t.true(log?.slice(2).every(({ data }, index) => data === events[index]?.data));
     t.deepEqual((await store.read(queue, claim.messageId, 9_000, 3))?.events, events.slice(8_998, 9_001));
   });
 

@@ -87,7 +87,11 @@ class Pair {
       case 'claim':
         this.#claimed(await store.claim(step.queue), model.claim(step.queue));
         return;
-      default:
+      case 'append':
+      case 'retry':
+      case 'renew':
+      case 'settle':
+      case 'release':
         await this.#stepOfClaim(step);
     }
   }
