@@ -11,6 +11,7 @@ import { Users } from './actors/users.ts';
 import { WorkerHealth } from './actors/worker-health.ts';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
+import { refuseRequest } from './http/problem.ts';
 import { openStore } from './store/open.ts';
 import { Hub } from './stream/hub.ts';
 import { Worker } from './worker/worker.ts';
@@ -90,7 +91,9 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     accepting: () => accepting,
   });
   const handle = app.callback();
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => void handle(req, res));
+  // A missing Host is no reason for Node's own bare answer.
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false };
+  const server = createServer(options, (req, res) => void handle(req, res)).on('clientError', refuseRequest);
 
   const stop = async () => {
     accepting = false;

@@ -37,6 +37,10 @@ const origin = (protocols: readonly string[]) =>
   z
     .string()
     .refine(
+      (value) => !URL.canParse(value) || !/[@?#]/.test(value),
+      'has a user, a query or a fragment; give only what comes before the path that is called',
+    )
+    .refine(
       (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
       `is not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     )
@@ -45,6 +49,11 @@ const origin = (protocols: readonly string[]) =>
       while (value[end - 1] === '/') end -= 1;
       return value.slice(0, end);
     });
+
+/** With a host and, if there is one, a number of a database: ioredis fails on anything else when it is too late. */
+function isRedis({ protocol, hostname, pathname }: URL): boolean {
+  return ['redis:', 'rediss:'].includes(protocol) && hostname !== '' && /^(\/\d*)?$/.test(pathname);
+}
 
 const redisUrl = z
   .string()
@@ -56,9 +65,9 @@ const redisUrl = z
     (value) =>
       value.split(',').every((node) => {
         const url = node.trim();
-        return URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol);
+        return URL.canParse(url) && isRedis(new URL(url));
       }),
-    'is not a redis:// or rediss:// URL, nor a comma-separated list of them (Redis Cluster)',
+    'is not a redis:// or rediss:// URL with a host (and the number of a database), nor a comma-separated list of them (Redis Cluster)',
   );
 
 const keys = z
@@ -69,6 +78,7 @@ const keys = z
       .map((key) => key.trim())
       .filter(Boolean),
   )
+  .refine((list) => list.length > 0, 'holds no key; give one, or leave the variable out')
   .refine(
     (list) => list.every((key) => /^[\x21-\x7e]+$/.test(key)),
     'holds a key with a character that no HTTP header can carry; use visible ASCII',

@@ -56,9 +56,9 @@ export function createApp(services: Services): Koa {
   app.silent = true;
   app.use(requestId);
   app.use(problems(services.log));
-  app.use(wellFormedPath);
   app.use(health.routes()).use(health.allowedMethods());
   app.use(authenticate(services.apiKeys));
+  app.use(wellFormedPath);
   app.use(api.routes()).use(api.allowedMethods());
   return app;
 }
@@ -85,7 +85,9 @@ const wellFormedPath: Middleware = async (ctx, next) => {
 
 const jsonOnly: Middleware = async (ctx, next) => {
   const charset = ctx.request.charset.toLowerCase();
-  if (!ctx.is('application/json') || (charset && charset !== 'utf-8' && charset !== 'utf8')) {
+  // A header that cannot be read is left aside by the parser, and the body with it.
+  const readable = !ctx.get('Content-Type').includes(';') || ctx.get('Content-Type').includes('=');
+  if (!ctx.is('application/json') || !readable || (charset && charset !== 'utf-8' && charset !== 'utf8')) {
     const detail = 'The body must be JSON in UTF-8, with Content-Type: application/json.';
     throw new Refusal(415, 'wrong_content_type', detail);
   }
@@ -93,5 +95,13 @@ const jsonOnly: Middleware = async (ctx, next) => {
 };
 
 function jsonBody(maxBytes: number): Middleware {
-  return bodyParser({ enableTypes: ['json'], jsonLimit: String(maxBytes), strict: true });
+  // Not strict: `null` and the like are JSON, and it is for the schema to say what else they should be.
+  const options = { enableTypes: ['json'], jsonLimit: String(maxBytes), strict: false, onProtoPoisoning: 'remove' };
+  const parse = bodyParser(options);
+  return async (ctx, next) => {
+    await parse(ctx, async () => {
+      if (!ctx.request.rawBody) throw new Refusal(400, 'malformed_json', 'The body is empty. Send one JSON object.');
+      await next();
+    });
+  };
 }

@@ -29,6 +29,9 @@ export function postMessage(services: Services): Middleware {
       deduplicationKeys: deduplicationKeys(body, ctx.get('Idempotency-Key')),
       ifBusy: body.if_busy ?? 'enqueue',
     };
+    // A stream may stay open for long, and so would what it was asked with.
+    ctx.request.body = undefined;
+    ctx.request.rawBody = '';
     const streamed = ctx.accepts('json', 'text/event-stream') === 'text/event-stream';
     // Joined before the message exists, so that none of its events can be missed.
     const feed = streamed ? await hub.join(queue, id) : undefined;
@@ -60,7 +63,8 @@ export function postMessage(services: Services): Middleware {
     }
     if (feed) {
       hub.leave(feed);
-      return streamMessage(ctx, hub, queue, messageId, 0);
+      // A duplicate of what has been forgotten since it ended is answered as if no stream had been asked for.
+      if (await streamMessage(ctx, hub, queue, messageId, 0)) return;
     }
     ctx.status = enqueued.type === 'queued' ? 202 : 200;
     ctx.body = {

@@ -1,6 +1,8 @@
 import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
+import { v7 as uuid } from 'uuid';
 import { Refusal, StoreUnavailable } from '../errors.ts';
 
 /** Answers every fault, thrown or left by the router, as problem details (RFC 9457). The only place that does. */
@@ -18,19 +20,45 @@ export function problems(log: Logger): Middleware {
   };
 }
 
+/** Answers what is no HTTP request that could reach a route. */
+export function refuseRequest(error: Error, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const large = 'code' in error && error.code === 'HPE_HEADER_OVERFLOW';
+  const refusal = large
+    ? new Refusal(431, 'headers_too_large', 'The path and the headers together are larger than 16 kB. Send less.')
+    : new Refusal(400, 'malformed_request', 'This is not a valid HTTP/1.1 request.');
+  const body = JSON.stringify(problemOf(refusal));
+  const head = [
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${uuid()}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
 function answer(ctx: Context, refusal: Refusal): void {
   ctx.respond = true;
   ctx.status = refusal.status;
+  if (refusal.status === 401) ctx.set('WWW-Authenticate', 'Bearer');
   if (refusal.retryAfterSeconds !== undefined) ctx.set('Retry-After', String(refusal.retryAfterSeconds));
-  ctx.body = JSON.stringify({
+  ctx.body = JSON.stringify(problemOf(refusal));
+  ctx.type = 'application/problem+json';
+}
+
+function problemOf(refusal: Refusal) {
+  return {
     type: 'about:blank',
     title: STATUS_CODES[refusal.status],
     status: refusal.status,
     code: refusal.code,
     detail: refusal.message,
     ...(refusal.errors ? { errors: refusal.errors } : {}),
-  });
-  ctx.type = 'application/problem+json';
+  };
 }
 
 function asRefusal(error: unknown): Refusal {
@@ -47,18 +75,15 @@ function asRefusal(error: unknown): Refusal {
     return new Refusal(413, 'body_too_large', 'The body is larger than this broker takes (MAX_BODY_BYTES). Send less.');
   }
   if (status === 415) {
-    return new Refusal(
-      415,
-      'wrong_content_type',
-      'The body must be JSON in UTF-8, with Content-Type: application/json.',
-    );
+    const detail = 'The body must be JSON in UTF-8, with Content-Type: application/json, plain, gzip, deflate or br.';
+    return new Refusal(415, 'wrong_content_type', detail);
   }
   if (type === 'request.aborted') return new Refusal(400, 'body_incomplete', 'The body ended early. Send it again.');
-  if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) {
+  if (error instanceof Error && 'code' in error && /^(Z_|ERR__|ERR_BROTLI)/.test(String(error.code))) {
     return new Refusal(400, 'malformed_encoding', 'The body is not what its Content-Encoding says. Send it plain.');
   }
   if (status === 400) {
-    return new Refusal(400, 'malformed_json', 'The body is not valid JSON. Send one JSON object.');
+    return new Refusal(400, 'malformed_json', 'The body is not valid JSON, or nothing at all. Send one JSON object.');
   }
   return new Refusal(
     500,

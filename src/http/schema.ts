@@ -13,6 +13,8 @@ const text = z
 const idOf = (most: number) =>
   text.max(most, `must be at most ${most} characters long`).refine((value) => value.trim() !== '', 'must not be empty');
 const id = idOf(MAX_ID_CHARS);
+/** Telegram's are numbers. */
+const chatId = z.union([id, z.int('must be a whole number that JSON can hold')], 'must be a string or a whole number');
 /** Names a queue: a user, or a group chat. */
 const queueId = idOf(MAX_QUEUE_CHARS);
 
@@ -28,8 +30,8 @@ const newMessage = z
     audio_base64: text.regex(/^[A-Za-z0-9+/_-]*={0,2}$/, 'must be base64').nullish(),
     audio_format: id.nullish(),
     chat_type: id.nullish(),
-    chat_id: z.union([id, z.int()], 'must be a string or a whole number').nullish(),
-    thread_id: z.union([id, z.int()], 'must be a string or a whole number').nullish(),
+    chat_id: chatId.nullish(),
+    thread_id: chatId.nullish(),
     speaker: text.nullish(),
     addressed_to_bot: z.boolean('must be true or false').nullish(),
     response_language_hint: id.nullish(),

@@ -21,7 +21,7 @@ export function streamUrl(queue: string, messageId: string): string {
 
 /** `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. */
 export function getStream({ hub }: Services): Middleware {
-  return (ctx) => {
+  return async (ctx) => {
     const query = readStreamQuery(ctx.query);
     const lastEventId = ctx.get('Last-Event-ID') || query.last_event_id || '0';
     if (!/^\d{1,15}$/.test(lastEventId)) {
@@ -31,30 +31,33 @@ export function getStream({ hub }: Services): Middleware {
         'Last-Event-ID must be the id of an event of this stream: a whole number.',
       );
     }
-    return streamMessage(ctx, hub, query.user_id, query.message_id, Number(lastEventId));
+    const { user_id, message_id } = query;
+    if (!(await streamMessage(ctx, hub, user_id, message_id, Number(lastEventId)))) throw unknownMessage();
   };
 }
 
-/** Answers with the events of a message after event `after`; `404` if there is no such message, `204` if nothing will come. */
+/** Answers with the events of a message after event `after`; with `204` if nothing will come. False if there is no such message. */
 export async function streamMessage(
   ctx: Context,
   hub: Hub,
   queue: string,
   messageId: string,
   after: number,
-): Promise<void> {
+): Promise<boolean> {
   const feed = await hub.join(queue, messageId);
   try {
     const page = await feed.read(after, PAGE_EVENTS);
     if (!page) {
-      throw unknownMessage();
+      hub.leave(feed);
+      return false;
     }
     if (hasEnded(page.status) && after >= page.last) {
       ctx.status = 204;
       hub.leave(feed);
-      return;
+      return true;
     }
     answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page, after));
+    return true;
   } catch (error) {
     hub.leave(feed);
     throw error;

@@ -40,6 +40,8 @@ export class Listener {
     this.#keepalive = feed.keepalive;
     response.once('close', () => this.#gone.abort());
     response.on('error', () => this.#gone.abort());
+    // One that has closed already says so no more.
+    if (response.destroyed) this.#gone.abort();
   }
 
   /** Follows the message to its last event, or until the client or the broker goes. Throws StoreUnavailable. */

@@ -21,7 +21,29 @@ const message = (more: Record<string, unknown> = {}) => JSON.stringify({ ...aBod
 
 const ROWS: Record<string, Row> = {
   'malformed JSON': { body: '{"user_id":', status: 400, code: 'malformed_json', detail: /not valid JSON/ },
-  'a JSON string': { body: '"hello"', status: 400, code: 'malformed_json', detail: /JSON object/ },
+  'no body': { body: '', status: 400, code: 'malformed_json', detail: /empty/ },
+  null: { body: 'null', status: 422, code: 'invalid_fields', detail: /must be a JSON object/, errors: [''] },
+  'a body that is not what its encoding says': {
+    headers: { ...JSON_TYPE, 'content-encoding': 'gzip' },
+    body: '{"user_id":"u"}',
+    status: 400,
+    code: 'malformed_encoding',
+    detail: /Content-Encoding/,
+  },
+  'a content type that cannot be read': {
+    headers: { 'content-type': 'application/json; charset' },
+    body: '{"user_id":"u"}',
+    status: 415,
+    code: 'wrong_content_type',
+    detail: /application\/json/,
+  },
+  'a JSON string': {
+    body: '"hello"',
+    status: 422,
+    code: 'invalid_fields',
+    detail: /must be a JSON object/,
+    errors: [''],
+  },
   'a JSON array': { body: '[]', status: 422, code: 'invalid_fields', detail: /JSON object/ },
   'no fields': {
     body: '{}',

@@ -8,12 +8,16 @@ test('Redis away at start and again later: a clear no meanwhile, nothing accepte
   const redis = await startRedis({ appendonly: true });
   t.teardown(() => redis.stop());
   await redis.kill();
-  const { client } = await aBroker(t, {
-    REDIS_URL: redis.url,
-    WORKER_BASE_URL: worker.url,
-    // Longer than the outage: the call in hand is kept.
-    LEASE_SECONDS: '60',
-  });
+  const { client } = await aBroker(
+    t,
+    {
+      REDIS_URL: redis.url,
+      WORKER_BASE_URL: worker.url,
+      // Longer than the outage: the call in hand is kept.
+      LEASE_SECONDS: '60',
+    },
+    false,
+  );
   await isRefused();
 
   await redis.restart();

@@ -39,8 +39,8 @@ export async function aWorker(
   return worker;
 }
 
-/** A broker in this process, on a free port. Teardown stops it, and fails if it cannot be. */
-export async function aBroker(t: ExecutionContext, env: Env) {
+/** A broker in this process, on a free port. Teardown stops it, and fails if it cannot be. `ready`: waits for its store. */
+export async function aBroker(t: ExecutionContext, env: Env, ready = true) {
   const config = readConfig({ HOST: '127.0.0.1', PORT: '0', SHUTDOWN_SECONDS: '0', ...env });
   const broker = await startBroker(config, pino({ level: 'silent' }));
   let stopped: Promise<void> | undefined;
@@ -49,7 +49,10 @@ export async function aBroker(t: ExecutionContext, env: Env) {
     return stopped;
   };
   t.teardown(stop);
-  return { url: broker.url, stop, client: new Client(broker.url) };
+  const client = new Client(broker.url);
+  // A broker that is handed out can be used: it has found its Redis.
+  if (ready) while ((await client.get('/health/ready')).status !== 200);
+  return { url: broker.url, stop, client };
 }
 
 /** Worker, store and broker, wired together. */

@@ -173,7 +173,7 @@ export class EmbeddedStore implements Store {
       const attempt = claim.attempt + 1;
       const end = this.#messages.log(message, last, [retryingEvent(message.id, attempt, reason)]);
       this.#db.run('UPDATE messages SET attempts = ? WHERE seq = ?', attempt, message.seq);
-      return { ...claim, attempt, payload: message.payload, last: end, queuedAt: message.queued_at };
+      return { ...claim, attempt, payload: this.#messages.payload(message), last: end, queuedAt: message.queued_at };
     });
   }
 
@@ -304,7 +304,7 @@ export class EmbeddedStore implements Store {
       // Only in a repeat: what this very settling claimed, or what was claimed since.
       if (held.previous !== claim.token) return { next: undefined, waiting };
       this.#prolong(claim.queue, held.token);
-      return { next: claimed(this.#claimed(held), held.token), waiting: true };
+      return { next: this.#claimOf(this.#claimed(held), held.token), waiting: true };
     }
     if (!waiting) this.#work.idle(claim.queue);
     else if (proceed) return { next: this.#claimNext(claim.queue, claim.token), waiting };
@@ -352,7 +352,7 @@ export class EmbeddedStore implements Store {
     );
     this.#work.due(message.queue, until);
     const last = this.#messages.log(message, message.last, events, moved);
-    return claimed({ ...message, attempts: attempt, last }, token);
+    return this.#claimOf({ ...message, attempts: attempt, last }, token);
   }
 
   #held(queue: string): QueueRow | undefined {
@@ -441,16 +441,16 @@ export class EmbeddedStore implements Store {
   #call(queue: string, change: Change): void {
     for (const watcher of this.#watchers.get(queue) ?? []) watcher(change);
   }
-}
 
-function claimed(message: MessageRow, token: number): ClaimedMessage {
-  return {
-    queue: message.queue,
-    messageId: message.id,
-    token,
-    attempt: message.attempts,
-    payload: message.payload,
-    last: message.last,
-    queuedAt: message.queued_at,
-  };
+  #claimOf(message: MessageRow, token: number): ClaimedMessage {
+    return {
+      queue: message.queue,
+      messageId: message.id,
+      token,
+      attempt: message.attempts,
+      payload: this.#messages.payload(message),
+      last: message.last,
+      queuedAt: message.queued_at,
+    };
+  }
 }

@@ -20,7 +20,6 @@ export type MessageRow = {
   queue: string;
   status: MessageStatus;
   position: number;
-  payload: string;
   queued_at: number;
   started_at: number | null;
   ended_at: number | null;
@@ -55,6 +54,12 @@ export class Messages {
     return this.#db.get<MessageRow>('SELECT * FROM messages WHERE id = ? AND queue = ?', id, queue);
   }
 
+  /** What the worker is sent. */
+  payload({ id }: MessageRow): string {
+    const sql = 'SELECT payload FROM payloads WHERE message = ?';
+    return this.#db.get<{ payload: string }>(sql, id)?.payload ?? '';
+  }
+
   first(queue: string): MessageRow | undefined {
     const sql = `SELECT * FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq LIMIT 1`;
     return this.#db.get<MessageRow>(sql, queue);
@@ -79,13 +84,13 @@ export class Messages {
 
   add(message: NewMessage, position: number, now: number): void {
     this.#db.run(
-      `INSERT INTO messages (id, queue, status, position, payload, queued_at) VALUES (?, ?, 'queued', ?, ?, ?)`,
+      `INSERT INTO messages (id, queue, status, position, queued_at) VALUES (?, ?, 'queued', ?, ?)`,
       message.id,
       message.queue,
       position,
-      message.payload,
       now,
     );
+    this.#db.run('INSERT INTO payloads (message, payload) VALUES (?, ?)', message.id, message.payload);
     for (const key of message.deduplicationKeys) {
       this.#db.run(
         'INSERT OR REPLACE INTO deduplication (queue, key, message_id, expires_at) VALUES (?, ?, ?, ?)',
@@ -148,16 +153,17 @@ export class Messages {
     const failure = outcome.status === 'completed' ? undefined : outcome;
     const failed = outcome.status === 'failed';
     this.#db.run(
-      `UPDATE messages SET status = ?, token = ?, ended_at = ?, expires_at = ?, code = ?, error = ?, payload = ? WHERE seq = ?`,
+      `UPDATE messages SET status = ?, token = ?, ended_at = ?, expires_at = ?, code = ?, error = ? WHERE seq = ?`,
       outcome.status,
       token,
       now,
       now + (failed ? deadLetterRetentionMs : retentionMs),
       failure?.code ?? null,
       failure?.error ?? null,
-      failed ? message.payload : null,
       message.seq,
     );
+    // A failed message may be tried again.
+    if (!failed) this.#db.run('DELETE FROM payloads WHERE message = ?', message.id);
     this.#db.run('UPDATE deduplication SET status = ? WHERE message_id = ?', outcome.status, message.id);
   }
 
@@ -223,19 +229,20 @@ export class Messages {
 
   /** Drops what has outlived its retention. */
   forget(now: number): void {
-    const old = this.#db.all<{ seq: number }>(
-      'SELECT seq FROM messages WHERE expires_at <= ? LIMIT ?',
+    const old = this.#db.all<{ seq: number; id: string }>(
+      'SELECT seq, id FROM messages WHERE expires_at <= ? LIMIT ?',
       now,
       FORGET_AT_ONCE,
     );
     let room = FORGET_AT_ONCE;
-    for (const { seq } of old) {
+    for (const { seq, id } of old) {
       room -= this.#db.run(
         'DELETE FROM events WHERE (message, id) IN (SELECT message, id FROM events WHERE message = ? LIMIT ?)',
         seq,
         room,
       );
       if (room <= 0) break;
+      room -= this.#db.run('DELETE FROM payloads WHERE message = ?', id);
       room -= this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
     }
     this.#db.run(

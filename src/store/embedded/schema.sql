@@ -16,7 +16,6 @@ CREATE TABLE IF NOT EXISTS messages (
   queue       TEXT NOT NULL,
   status      TEXT NOT NULL,             -- queued, processing, completed, failed, cancelled, expired
   position    INTEGER NOT NULL,          -- place in the queue when accepted: its first event tells it
-  payload     TEXT,                      -- what the worker is sent; kept of a failed message, for another try
   queued_at   INTEGER NOT NULL,
   started_at  INTEGER,                   -- first claimed
   attempts    INTEGER NOT NULL DEFAULT 0,
@@ -31,6 +30,12 @@ CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, seq) WHERE statu
 CREATE INDEX IF NOT EXISTS messages_oldest  ON messages (seq) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS messages_failed  ON messages (ended_at, id) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS messages_expiry  ON messages (expires_at) WHERE expires_at IS NOT NULL;
+
+-- What the worker is sent, up to 35 MB: apart, because a row is written anew whenever any of it changes.
+CREATE TABLE IF NOT EXISTS payloads (
+  message     TEXT PRIMARY KEY,          -- messages.id; gone when the message has ended, unless it failed
+  payload     TEXT NOT NULL
+);
 
 CREATE TABLE IF NOT EXISTS events (
   message     INTEGER NOT NULL,          -- messages.seq
