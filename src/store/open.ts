@@ -16,7 +16,7 @@ export type StoreChoice = {
 };
 
 /**
- * The store that the settings name; see `STORE` in the README. A Redis that is away now is waited for by the
+ * The store that the settings name; see `STORE` in `.env.example`. A Redis that is away now is waited for by the
  * calls themselves. Throws when the embedded store's file cannot be opened.
  */
 export async function openStore(choice: StoreChoice, log: Logger, settings: StoreSettings): Promise<Store> {

@@ -3,7 +3,7 @@ import { createParser, type EventSourceParser } from 'eventsource-parser';
 /** One event of the worker's stream. `data` is the worker's text, byte for byte. */
 export type WorkerEvent = { readonly kind: 'keepalive' | 'progress' | 'complete' | 'error'; readonly data: string };
 
-/** The worker's stream is not what section 5 of the contract says. */
+/** The worker's stream is not what it should be (docs/simulated-worker.md). */
 export class WorkerProtocolFault extends Error {}
 
 /** Breaks a call off after its time in all, or when it is told to. */

@@ -24,7 +24,7 @@ const RETRYABLE = new Set([429, 502, 503, 504]);
 const MAX_ERROR_CHARS = 2000;
 const PROBE_TIMEOUT_MS = 3000;
 
-/** Speaks to the AI engine, as section 5 of the contract describes it. */
+/** Speaks to the AI engine. */
 export class Worker {
   readonly #settings: WorkerSettings;
   readonly #agent: Agent;

@@ -1,7 +1,6 @@
 import { claimContract } from './contract/claim.ts';
 import type { Declare, MakePlace } from './contract/kit.ts';
 import { logContract } from './contract/log.ts';
-import { modelContract } from './contract/model.ts';
 import { operationsContract } from './contract/operations.ts';
 import { queueContract } from './contract/queue.ts';
 import { sweepContract } from './contract/sweep.ts';
@@ -16,6 +15,5 @@ export function storeContract(test: Declare, aPlace: MakePlace): void {
   sweepContract(test, aPlace);
   operationsContract(test, aPlace);
   watchContract(test, aPlace);
-  modelContract(test, aPlace);
   textContract(test, aPlace);
 }

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import test, { type ExecutionContext } from 'ava';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import { type Place, settingsOf } from './contract/kit.ts';
+import { modelContract } from './contract/model.ts';
 import { storeContract } from './contract.ts';
 
 function aDirectory(t: ExecutionContext): string {
@@ -13,7 +14,7 @@ function aDirectory(t: ExecutionContext): string {
   return directory;
 }
 
-storeContract(test.serial, async (t): Promise<Place> => {
+const aPlace = async (t: ExecutionContext): Promise<Place> => {
   const directory = aDirectory(t);
   let present: EmbeddedStore | undefined;
   t.teardown(() => present?.close());
@@ -24,7 +25,9 @@ storeContract(test.serial, async (t): Promise<Place> => {
       return present;
     },
   };
-});
+};
+storeContract(test.serial, aPlace);
+modelContract(test.serial, aPlace);
 
 test.serial('a file of another layout is refused and left as it is', (t) => {
   const directory = aDirectory(t);

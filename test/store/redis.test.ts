@@ -16,6 +16,7 @@ import {
   Watcher,
   workerEvents,
 } from './contract/kit.ts';
+import { modelContract } from './contract/model.ts';
 import { storeContract } from './contract.ts';
 
 let redis: RedisServer;
@@ -25,7 +26,7 @@ test.before(async () => {
 });
 test.after.always(() => redis?.stop());
 
-storeContract(test.serial, async (t): Promise<Place> => {
+const aPlace = async (t: ExecutionContext): Promise<Place> => {
   databases += 1;
   const url = `${redis.url}/${databases}`;
   return {
@@ -35,7 +36,9 @@ storeContract(test.serial, async (t): Promise<Place> => {
       return store;
     },
   };
-});
+};
+storeContract(test.serial, aPlace);
+modelContract(test.serial, aPlace);
 
 async function client(t: ExecutionContext): Promise<{ url: string; raw: Redis }> {
   databases += 1;
