@@ -62,7 +62,7 @@ export async function play(plan: Plan, response: ServerResponse, call: Call, sta
   const { log } = stage;
   response.sendDate = false;
   response.removeHeader('Connection');
-  response.once('close', () => log.end(call, true));
+  noteLeaving(response, () => log.end(call, true));
   switch (plan.kind) {
     case 'hang':
       return;
@@ -80,6 +80,21 @@ export async function play(plan: Plan, response: ServerResponse, call: Call, sta
     case 'stream':
       return stream(plan, response, call, stage);
   }
+}
+
+/**
+ * Tells of a client that goes before the response is over, as soon as that can be read from its connection. The
+ * response's own `close` comes some turns of the event loop later: by then the client's next call may be here.
+ */
+function noteLeaving(response: ServerResponse, left: () => void): void {
+  const { socket } = response.req;
+  if (socket.readableEnded || socket.destroyed) left();
+  const signs = ['end', 'error'];
+  for (const sign of signs) socket.once(sign, left);
+  response.once('close', () => {
+    for (const sign of signs) socket.off(sign, left);
+    left();
+  });
 }
 
 /** Writes a whole response with exactly the engine's headers. */

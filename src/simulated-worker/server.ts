@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Call, CallLog, type CallRecord } from './calls.ts';
 import { type Directives, forCall, parseDirectives } from './directives.ts';
 import { answer, Pauses, play } from './play.ts';
@@ -162,6 +163,10 @@ export class SimulatedWorker implements AsyncDisposable {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // What came before this request is read first, and it may have been read sooner than that: a connection's last
+    // bytes and its end take two turns. Otherwise a broker that left one call and made the next would seem to overlap.
+    await nextTurn();
+    await nextTurn();
     const startedAt = this.#log.tick();
     const raw = await read(request);
     if (raw === undefined) return;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'ava';
 import { startSimulatedWorker } from '../../src/simulated-worker/server.ts';
 import { ended, lines, message, send, withWorker } from './helpers.ts';
@@ -253,6 +254,26 @@ test('overlaps, open calls and order are seen; one user’s calls are not kept a
     for (const call of worker.calls) t.true(call.startedAt < (call.endedAt ?? 0));
     worker.forget();
     t.deepEqual([worker.calls.length, worker.overlaps().length], [0, 0]);
+  });
+});
+
+test('a client that leaves one call and then makes the next does not overlap, however close the two are', async (t) => {
+  await withWorker({}, async (worker) => {
+    for (let n = 1; n <= 20; n += 2) {
+      const kept = connect(worker.port, '127.0.0.1');
+      await once(kept, 'connect');
+      const ab = new AbortController();
+      const left = send(worker, message('[[hang]]'), { signal: ab.signal });
+      await worker.waitForCalls(n);
+      const body = JSON.stringify(message('next'));
+      ab.abort();
+      kept.write(`POST /api/v1/chat/stream HTTP/1.1\r\nHost: w\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      await left;
+      await ended(worker, n + 1);
+      kept.destroy();
+    }
+    t.deepEqual(worker.overlaps(), []);
+    t.deepEqual(new Set(worker.calls.map((call) => call.clientGone)), new Set([true, false]));
   });
 });
 
