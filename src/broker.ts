@@ -13,6 +13,7 @@ import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { refuseRequest } from './http/problem.ts';
 import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
 import { Hub } from './stream/hub.ts';
 import { Worker } from './worker/worker.ts';
 
@@ -28,10 +29,13 @@ export type Broker = {
   readonly stop: () => Promise<void>;
 };
 
-/** Wires the parts together and starts them. Resolves when the broker listens. */
-export async function startBroker(config: Config, log: Logger): Promise<Broker> {
+/**
+ * Wires the parts together and starts them. Resolves when the broker listens. `through` may put something between the
+ * broker and its store.
+ */
+export async function startBroker(config: Config, log: Logger, through = (store: Store) => store): Promise<Broker> {
   const brokerId = uuid();
-  const store = await openStore(config, log, {
+  const opened = await openStore(config, log, {
     brokerId,
     leaseMs: config.leaseMs,
     maxQueueLength: config.maxQueueLength,
@@ -40,6 +44,7 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     deadLetterRetentionMs: config.deadLetterRetentionMs,
     deduplicationMs: DEDUPLICATION_MS,
   });
+  const store = through(opened);
   const worker = new Worker(config.worker);
   const hub = new Hub(store);
   const slots = new Slots(config.concurrency);

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Call, CallLog } from './calls.ts';
 import type { Plan } from './reply.ts';
 import { cutEvery, cutRandomly, frame, join, type Random } from './wire.ts';
@@ -69,7 +70,7 @@ export async function play(plan: Plan, response: ServerResponse, call: Call, sta
     case 'reset':
       log.end(call);
       log.finish(call);
-      response.req.socket.resetAndDestroy();
+      reset(response.req.socket);
       return;
     case 'answer':
       call.status = plan.status;
@@ -95,6 +96,12 @@ function noteLeaving(response: ServerResponse, left: () => void): void {
     for (const sign of signs) socket.off(sign, left);
     left();
   });
+}
+
+/** Breaks a connection. Node.js never lets go of a socket that is reset while it is being ended, and then cannot exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Writes a whole response with exactly the engine's headers. */
@@ -178,7 +185,8 @@ async function putPieces(response: ServerResponse, bytes: string | Uint8Array, s
       ? cutRandomly(buffer, stage.random)
       : cutEvery(buffer, stage.cut === 'none' ? buffer.length : stage.cut);
   for (const piece of pieces) {
-    if (response.destroyed) return;
+    // A keepalive may still stand in line behind the end.
+    if (response.destroyed || response.writableEnded) return;
     await put(response, piece, false);
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }

@@ -1,4 +1,5 @@
 import { answersAreKept, attemptsCountUp, noStaleWrite, wholeAnswer } from './clauses/attempts.ts';
+import { brokersAreWell } from './clauses/brokers.ts';
 import { callsAreOver, noForeignCall, oneCallAtATime, orderOfAcceptance, runsOnce } from './clauses/calls.ts';
 import type { Clause } from './clauses/clause.ts';
 import { endedOnce, nothingAfterTheEnd, nothingLeft } from './clauses/ends.ts';
@@ -9,6 +10,7 @@ import type { History } from './history.ts';
 
 /** Everything that must hold of every history. */
 const CLAUSES = {
+  brokersAreWell,
   acceptedOnce,
   refusedLeavesNothing,
   clearAnswers,

@@ -11,6 +11,8 @@ export type History = {
   /** Worker calls, in the order in which they reached the worker. */
   readonly calls: readonly WorkerCall[];
   readonly disturbances: readonly Disturbance[];
+  /** What brokers logged as an error of their own, and how those ended that nobody ended. */
+  readonly brokerFaults: readonly string[];
   readonly workerOutages: readonly Outage[];
   readonly messages: readonly StoredMessage[];
   readonly left: WorkLeft;
@@ -87,9 +89,12 @@ export type Disturbance = Outage & {
   readonly kind: 'killed' | 'frozen' | 'cut off';
 };
 
+/** A time that no run comes to see, and that JSON can hold. */
+export const FOREVER = Number.MAX_SAFE_INTEGER;
+
 export type Outage = {
   readonly fromMs: number;
-  /** Infinity for what does not pass. */
+  /** `FOREVER` for what does not pass. */
   readonly toMs: number;
 };
 

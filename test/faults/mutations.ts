@@ -19,6 +19,11 @@ const WORD = { name: '', data: '{"type":"progress","text":"late"}' };
 /** Every way in which a history may be broken, each with the clause that must say so. */
 export const MUTATIONS: readonly Mutation[] = [
   {
+    name: 'a broker breaks',
+    clause: 'brokersAreWell',
+    mutate: (history) => ({ ...history, brokerFaults: ['a.1 ended with 1'] }),
+  },
+  {
     name: 'a message is lost',
     clause: 'endedOnce',
     mutate: (history, pick) => atMessage(history, pick(history.messages), () => []),

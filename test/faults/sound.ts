@@ -1,4 +1,13 @@
-import type { Disturbance, History, Listening, LoggedEvent, SeenEvent, Sending, WorkerCall } from './history.ts';
+import {
+  type Disturbance,
+  FOREVER,
+  type History,
+  type Listening,
+  type LoggedEvent,
+  type SeenEvent,
+  type Sending,
+  type WorkerCall,
+} from './history.ts';
 
 /** A history in outline: what happened to each message of each queue. `historyOf` tells it in full, without a fault. */
 export type Outline = readonly (readonly MessageOutline[])[];
@@ -80,7 +89,17 @@ export function historyOf(outline: Outline): History {
   const { sendings, listenings, calls, disturbances, messages } = draft;
   const left = { activeQueues: 0, waiting: 0, processing: 0, messageIds: [] };
   calls.sort((a, b) => a.startedAt - b.startedAt);
-  return { leaseMs: LEASE_MS, sendings, listenings, calls, disturbances, workerOutages: [], messages, left };
+  return {
+    leaseMs: LEASE_MS,
+    sendings,
+    listenings,
+    calls,
+    disturbances,
+    brokerFaults: [],
+    workerOutages: [],
+    messages,
+    left,
+  };
 }
 
 function tell(draft: Draft, queue: string, name: string, outline: MessageOutline): void {
@@ -138,7 +157,7 @@ function tryOnce(
   const broker = `b.${draft.at}`;
   const said = words(messageId, attempt, outline.words);
   const end = begin(draft, queue, messageId, attempt, broker, said, true);
-  draft.disturbances.push({ broker, kind: how, fromMs: draft.ms, toMs: how === 'killed' ? Infinity : draft.ms + 3000 });
+  draft.disturbances.push({ broker, kind: how, fromMs: draft.ms, toMs: how === 'killed' ? FOREVER : draft.ms + 3000 });
   draft.ms += 2000;
   if (outline.lasting) draft.endLasting = end;
   else end();

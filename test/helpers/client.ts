@@ -8,6 +8,21 @@ export type StreamEvent = {
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Record<string, unknown> };
 
+/** `signal` breaks the request off. */
+type Options = { readonly headers?: Record<string, string>; readonly signal?: AbortSignal | undefined };
+
+/** A stream was asked for, and the answer was none. */
+export class NoStream extends Error {
+  readonly status: number;
+  readonly body: string;
+
+  constructor(status: number, body: string) {
+    super(`${status} ${body}`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
 /** A message that the broker takes. */
 export function aBody(userId: string, message: string, more: Record<string, unknown> = {}) {
   return { user_id: userId, org_id: 'unfoldingWord', client_id: 'web', message, ...more };
@@ -26,25 +41,27 @@ export class Client {
   async request(
     method: string,
     path: string,
-    options: { headers?: Record<string, string>; body?: string | Uint8Array<ArrayBuffer> } = {},
+    options: Options & { body?: string | Uint8Array<ArrayBuffer> } = {},
   ): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: { ...this.#headers, ...options.headers },
       ...(options.body === undefined ? {} : { body: options.body }),
+      signal: options.signal ?? null,
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
   }
 
-  get(path: string): Promise<Answer> {
-    return this.request('GET', path);
+  get(path: string, signal?: AbortSignal): Promise<Answer> {
+    return this.request('GET', path, { signal });
   }
 
-  post(body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  post(body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Answer> {
     return this.request('POST', '/api/v1/message', {
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
+      signal,
     });
   }
 
@@ -56,9 +73,15 @@ export class Client {
   }
 
   /** A message's events from after `lastEventId`, to the end of the response. Leaving the loop leaves the stream. */
-  stream(userId: string, messageId: string, lastEventId?: string): AsyncGenerator<StreamEvent, void> {
+  stream(
+    userId: string,
+    messageId: string,
+    lastEventId?: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<StreamEvent, void> {
     const query = new URLSearchParams({ user_id: userId, message_id: messageId });
-    return this.events(`/api/v1/stream?${query}`, { headers: lastEventId ? { 'last-event-id': lastEventId } : {} });
+    const headers: Record<string, string> = lastEventId ? { 'last-event-id': lastEventId } : {};
+    return this.events(`/api/v1/stream?${query}`, { headers, signal });
   }
 
   /** Posts and reads the events in one step. */
@@ -66,25 +89,27 @@ export class Client {
     userId: string,
     message: string,
     more: Record<string, unknown> = {},
+    signal?: AbortSignal,
   ): AsyncGenerator<StreamEvent, void> {
     return this.events('/api/v1/message', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(aBody(userId, message, more)),
+      signal,
     });
   }
 
   async *events(
     path: string,
-    options: { method?: string; headers?: Record<string, string>; body?: string },
+    { signal, ...options }: Options & { method?: string; body?: string },
   ): AsyncGenerator<StreamEvent, void> {
     const leave = new AbortController();
     const response = await fetch(`${this.url}${path}`, {
       ...options,
       headers: { ...this.#headers, accept: 'text/event-stream', ...options.headers },
-      signal: leave.signal,
+      signal: signal ? AbortSignal.any([leave.signal, signal]) : leave.signal,
     });
-    if (response.status !== 200 || !response.body) throw new Error(`${response.status} ${await response.text()}`);
+    if (response.status !== 200 || !response.body) throw new NoStream(response.status, await response.text());
     const batch: StreamEvent[] = [];
     const parser = createParser({ onEvent: ({ id, event, data }) => batch.push({ id, event, data }) });
     try {

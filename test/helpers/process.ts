@@ -15,17 +15,36 @@ export type BrokerProcess = {
 
 type Ended = { readonly code: number | null; readonly output: string };
 
-function run(env: Record<string, string>): ChildProcess {
-  return spawn(process.execPath, [MAIN], {
+/** A broker ended before it listened. */
+export class EndedEarly extends Error {
+  /** The exit code, or the signal that ended it. */
+  readonly by: number | string | null;
+
+  constructor(by: number | string | null, output: string) {
+    super(`the broker ended with ${by}: ${output}`);
+    this.by = by;
+  }
+}
+
+/** Brokers still up when the tests end early. */
+const orphans = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of orphans) child.kill('SIGKILL');
+});
+
+function run(env: Record<string, string>, entry = MAIN): ChildProcess {
+  const child = spawn(process.execPath, [entry], {
     env: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  orphans.add(child);
+  child.once('exit', () => orphans.delete(child));
+  return child;
 }
 
-/** Starts the broker as its users do and waits for its address in the log. */
-export async function aBrokerProcess(t: ExecutionContext, env: Record<string, string>): Promise<BrokerProcess> {
-  const child = run(env);
-  t.teardown(() => void child.kill('SIGKILL'));
+/** Starts the broker as its users do, or by another `entry`, and waits for its address in the log. */
+export async function startBrokerProcess(env: Record<string, string>, entry?: string): Promise<BrokerProcess> {
+  const child = run(env, entry);
   const url = await new Promise<string>((resolve, reject) => {
     let output = '';
     const read = (chunk: Buffer) => {
@@ -35,7 +54,7 @@ export async function aBrokerProcess(t: ExecutionContext, env: Record<string, st
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
-    child.once('exit', (code) => reject(new Error(`the broker ended with ${code}: ${output}`)));
+    child.once('exit', (code, signal) => reject(new EndedEarly(code ?? signal, output)));
   });
   const end = async (signal: NodeJS.Signals) => {
     const exited = once(child, 'exit');
@@ -44,6 +63,13 @@ export async function aBrokerProcess(t: ExecutionContext, env: Record<string, st
     return code ?? by;
   };
   return { client: new Client(url), child, end };
+}
+
+/** A broker's process for one test. */
+export async function aBrokerProcess(t: ExecutionContext, env: Record<string, string>): Promise<BrokerProcess> {
+  const broker = await startBrokerProcess(env);
+  t.teardown(() => void broker.child.kill('SIGKILL'));
+  return broker;
 }
 
 /** Runs a broker that is expected to end by itself. */

@@ -32,6 +32,8 @@ export type RedisServer = {
   resume(): void;
   /** Starts it again on the same port, with what it had written if it was to keep that. */
   restart(): Promise<void>;
+  /** Sends one command and answers the first of what comes back; empty when there is nobody. */
+  say(command: string): Promise<string>;
   /** Ends it and removes what it wrote. */
   stop(): Promise<void>;
 };
@@ -71,6 +73,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       await kill();
       server = await run(port, directory, { ...options, args });
     },
+    say: (command) => say(port, command),
     stop: async () => {
       await kill();
       orphans.delete(orphaned);
@@ -112,7 +115,6 @@ async function run(port: number, directory: string, options: RedisOptions): Prom
   return server;
 }
 
-/** Sends one command and answers the first of what comes back; empty when there is nobody. */
 function say(port: number, command: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = createConnection(port, '127.0.0.1', () => socket.write(`${command}\r\n`));

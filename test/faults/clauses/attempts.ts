@@ -79,6 +79,8 @@ function faultOf(event: LoggedEvent, phase: Phase, attempt: number, messageId: s
     case 'processing':
       if (phase === 'waiting') return number === 1 ? undefined : 'the first attempt is 1';
       if (phase === 'retrying') return number === attempt ? undefined : `attempt ${attempt} was announced`;
+      // Given up before its call was made, an attempt is begun again.
+      if (phase === 'processing' && number === attempt) return undefined;
       return `an attempt begins in the phase "${phase}"`;
     case 'retrying':
       if (phase === 'waiting') return 'nothing was tried before';

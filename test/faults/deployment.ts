@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseDirectives } from '../../src/simulated-worker/directives.ts';
+import {
+  type CallRecord,
+  type Directives,
+  type SimulatedWorker,
+  startSimulatedWorker,
+} from '../../src/simulated-worker/server.ts';
+import { type RedisServer, startRedis } from '../helpers/redis.ts';
+import { Broker } from './broker.ts';
+import type { Plan } from './plan.ts';
+import { TcpProxy } from './proxy.ts';
+import { Pulse } from './pulse.ts';
+import type { Recording } from './recording.ts';
+import type { StopPoint } from './stopping-store.ts';
+
+const SHIFTED_CLOCK = new URL('shifted-clock.mjs', import.meta.url).href;
+const BROKER_THAT_STOPS = fileURLToPath(new URL('broker-that-stops.ts', import.meta.url));
+const KEEPALIVE_MS = 100;
+
+/** A Redis, and how each broker reaches it. */
+export type SharedStore = { readonly redis: RedisServer; readonly proxies: readonly TcpProxy[] };
+
+/** Brokers, their store and their worker, up and running. */
+export type Deployment = AsyncDisposable & {
+  readonly leaseMs: number;
+  readonly recording: Recording;
+  readonly worker: SimulatedWorker;
+  readonly brokers: readonly Broker[];
+  /** Undefined with the embedded store. */
+  readonly shared: SharedStore | undefined;
+};
+
+/**
+ * Puts up what a plan asks for. Disposing of it ends every process and removes every file. The first processes of each
+ * broker kill themselves at the points given, one after the other.
+ */
+export async function deploy(plan: Plan, recording: Recording, stops: readonly StopPoint[] = []): Promise<Deployment> {
+  const leaseMs = Number(plan.env['LEASE_SECONDS']) * 1000;
+  await using parts = new AsyncDisposableStack();
+  const worker = parts.use(await startSimulatedWorker({ keepaliveMs: KEEPALIVE_MS, respond: answerOnce }));
+  const shared = plan.store === 'redis' ? await aSharedStore(parts, plan.brokers) : undefined;
+  const directory = await aDirectory(parts);
+  const brokers = Array.from({ length: plan.brokers }, (_, index) => {
+    const name = String.fromCharCode(97 + index);
+    const env = (life: number, key: string) => ({
+      ...plan.env,
+      ...(shared
+        ? { REDIS_URL: `redis://127.0.0.1:${shared.proxies[index]?.port}` }
+        : { STORE: 'embedded', DATA_DIR: directory }),
+      ...clock(plan.clocksMs[(index + life - 1) % plan.clocksMs.length] ?? 0),
+      WORKER_BASE_URL: worker.url,
+      WORKER_API_KEY: key,
+      ...stopAt(stops[life - 1], directory),
+    });
+    const entry = (life: number) => (stops[life - 1] ? BROKER_THAT_STOPS : undefined);
+    return parts.use(new Broker(name, { leaseMs, env, entry }, recording));
+  });
+  await Promise.all(brokers.map((broker) => broker.start()));
+  if (shared) parts.use(pulseOf(shared.redis, brokers, leaseMs, recording));
+  const kept = parts.move();
+  return { leaseMs, recording, worker, brokers, shared, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** Each call says something of its own, so that what one of them said can be told from what another did. */
+function answerOnce({ n, message, attempt }: CallRecord): Directives {
+  return { text: `this is call ${n} attempt ${attempt} of a message`, ...parseDirectives(message).directives };
+}
+
+async function aSharedStore(parts: AsyncDisposableStack, brokers: number): Promise<SharedStore> {
+  const redis = await startRedis({ appendonly: true });
+  parts.defer(() => redis.stop());
+  const proxies = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.start(redis.port)));
+  for (const proxy of proxies) parts.use(proxy);
+  return { redis, proxies };
+}
+
+async function aDirectory(parts: AsyncDisposableStack): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'broker-'));
+  parts.defer(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Many of these processes are started: what Node.js compiled for one is kept for the next. */
+function stopAt(point: StopPoint | undefined, directory: string): Record<string, string> {
+  if (!point) return {};
+  return { STOP_AT: `${point.call} ${point.nth} ${point.when}`, NODE_COMPILE_CACHE: join(directory, 'compiled') };
+}
+
+function clock(shiftMs: number): Record<string, string> {
+  return shiftMs ? { NODE_OPTIONS: `--import ${SHIFTED_CLOCK}`, CLOCK_SHIFT_MS: String(shiftMs) } : {};
+}
+
+function pulseOf(redis: RedisServer, brokers: readonly Broker[], leaseMs: number, recording: Recording): Pulse {
+  return new Pulse(
+    () => redis.say('PING'),
+    leaseMs / 2,
+    (fromMs) => {
+      for (const { life } of brokers) recording.disturb(life, 'cut off', fromMs)();
+    },
+  );
+}

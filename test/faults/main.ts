@@ -1,0 +1,65 @@
+/** `npm run test:faults`: random runs, one after the other, until the time is over or one shows a violation. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { check } from './checker.ts';
+import { planOf } from './plan.ts';
+import { indictment, summary } from './report.ts';
+import { run } from './run.ts';
+
+const HELP = `Runs brokers under load while things go wrong, and checks what became of every message.
+
+  npm run test:faults -- --minutes 10     random runs for so long
+  npm run test:faults -- --runs 200       so many
+  npm run test:faults -- --seed 7         exactly one run, that of this seed
+  npm run test:faults -- --seed 7 --runs 5    those of the seeds 7 to 11
+`;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string' },
+    runs: { type: 'string' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+// Whatever a run has started ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+if (values.help) process.stdout.write(HELP);
+else process.exitCode = await runAll();
+
+/** Answers the exit code. */
+async function runAll(): Promise<number> {
+  const first = numberOf('seed') ?? Math.floor(Math.random() * 1_000_000_000);
+  const most = numberOf('runs') ?? (values.minutes === undefined && values.seed !== undefined ? 1 : Infinity);
+  const untilMs = performance.now() + (numberOf('minutes') ?? Infinity) * 60_000;
+  for (let seed = first; seed < first + most && performance.now() < untilMs; seed += 1) {
+    if (!(await isSound(seed))) return 1;
+  }
+  return 0;
+}
+
+async function isSound(seed: number): Promise<boolean> {
+  const plan = planOf(seed);
+  const begunMs = performance.now();
+  const history = await run(plan);
+  const violations = check(history);
+  const seconds = ((performance.now() - begunMs) / 1000).toFixed(1);
+  process.stdout.write(`${summary(plan, history)} (${seconds} s)\n`);
+  if (!violations.length) return true;
+  const file = join(mkdtempSync(join(tmpdir(), 'broker-history-')), `${seed}.json`);
+  writeFileSync(file, JSON.stringify({ plan, violations, history }, undefined, 1));
+  process.stdout.write(`${indictment(plan, violations)}\nThe whole history is in ${file}\n`);
+  return false;
+}
+
+function numberOf(option: 'minutes' | 'runs' | 'seed'): number | undefined {
+  const value = values[option];
+  if (value === undefined) return undefined;
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
+  process.stderr.write(`--${option} needs a number, not "${value}".\n\n${HELP}`);
+  return process.exit(2);
+}

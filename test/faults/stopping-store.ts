@@ -1,0 +1,144 @@
+import type { Claim, Outcome } from '../../machines/events.ts';
+import type {
+  CancelledClaim,
+  Change,
+  DeadLetterPlace,
+  Handover,
+  LogEvent,
+  NewMessage,
+  Store,
+} from '../../src/store/store.ts';
+
+/** The calls a broker makes of its store, those that change nothing when there is nothing to change last. */
+export const CALLS = [
+  'enqueue',
+  'claim',
+  'append',
+  'retry',
+  'settle',
+  'release',
+  'renew',
+  'read',
+  'queue',
+  'sweep',
+  'watch',
+  'ping',
+  'message',
+  'deadLetters',
+  'requeue',
+  'cancel',
+  'clear',
+  'close',
+] as const satisfies readonly (keyof Store)[];
+
+/** A moment in a broker's life: before the store is asked for the `nth` time, or when it has answered and nobody knows yet. */
+export type StopPoint = {
+  readonly call: (typeof CALLS)[number];
+  readonly nth: number;
+  readonly when: 'before' | 'after';
+};
+
+/** A store that does all it is asked for, and at one point stops everything. */
+export class StoppingStore implements Store {
+  readonly kind: Store['kind'];
+  readonly #store: Store;
+  readonly #point: StopPoint;
+  readonly #stop: () => void;
+  #count = 0;
+
+  constructor(store: Store, point: StopPoint, stop: () => void) {
+    this.kind = store.kind;
+    this.#store = store;
+    this.#point = point;
+    this.#stop = stop;
+  }
+
+  enqueue(message: NewMessage) {
+    return this.#pass('enqueue', () => this.#store.enqueue(message));
+  }
+
+  claim(queue: string) {
+    return this.#pass('claim', () => this.#store.claim(queue));
+  }
+
+  append(claim: Claim, last: number, events: readonly LogEvent[]) {
+    return this.#pass('append', () => this.#store.append(claim, last, events));
+  }
+
+  retry(claim: Claim, last: number, reason: string) {
+    return this.#pass('retry', () => this.#store.retry(claim, last, reason));
+  }
+
+  settle(claim: Claim, last: number, events: readonly LogEvent[], outcome: Outcome, proceed: boolean) {
+    return this.#pass('settle', () => this.#store.settle(claim, last, events, outcome, proceed));
+  }
+
+  release(claim: Claim, handover: Handover) {
+    return this.#pass('release', () => this.#store.release(claim, handover));
+  }
+
+  requeue(queue: string, messageId: string) {
+    return this.#pass('requeue', () => this.#store.requeue(queue, messageId));
+  }
+
+  cancel(queue: string, messageId: string) {
+    return this.#pass('cancel', () => this.#store.cancel(queue, messageId));
+  }
+
+  clear(queue: string) {
+    return this.#pass('clear', () => this.#store.clear(queue));
+  }
+
+  message(queue: string, messageId: string) {
+    return this.#pass('message', () => this.#store.message(queue, messageId));
+  }
+
+  deadLetters(limit: number, after?: DeadLetterPlace) {
+    return this.#pass('deadLetters', () => this.#store.deadLetters(limit, after));
+  }
+
+  keepalive(claim: Claim, data: string) {
+    this.#store.keepalive(claim, data);
+  }
+
+  onCancelled(callback: (claim: CancelledClaim) => void) {
+    this.#store.onCancelled(callback);
+  }
+
+  renew(claims: readonly Claim[]) {
+    return this.#pass('renew', () => this.#store.renew(claims));
+  }
+
+  read(queue: string, messageId: string, after: number, limit: number) {
+    return this.#pass('read', () => this.#store.read(queue, messageId, after, limit));
+  }
+
+  queue(queue: string) {
+    return this.#pass('queue', () => this.#store.queue(queue));
+  }
+
+  sweep(limit: number) {
+    return this.#pass('sweep', () => this.#store.sweep(limit));
+  }
+
+  watch(queue: string, onChange: (change: Change) => void) {
+    return this.#pass('watch', () => this.#store.watch(queue, onChange));
+  }
+
+  ping() {
+    return this.#pass('ping', () => this.#store.ping());
+  }
+
+  close() {
+    return this.#pass('close', () => this.#store.close());
+  }
+
+  async #pass<Answer>(call: StopPoint['call'], ask: () => Promise<Answer>): Promise<Answer> {
+    if (call === this.#point.call) this.#count += 1;
+    const isPoint = call === this.#point.call && this.#count === this.#point.nth;
+    if (isPoint && this.#point.when === 'before') this.#stop();
+    const answer = await ask();
+    if (isPoint) this.#stop();
+    return answer;
+  }
+}
