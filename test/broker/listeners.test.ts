@@ -1,7 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
+import { createParser } from 'eventsource-parser';
 import { Redis } from 'ioredis';
-import { aBroker, aSystem, STORES } from '../helpers/broker.ts';
+import { aBroker, aStore, aSystem, STORES } from '../helpers/broker.ts';
 import { aBody, type StreamEvent, theEnd, workerData } from '../helpers/client.ts';
+import { aScriptedWorker, COMPLETE } from '../helpers/scripted-worker.ts';
+
+/** More events, in all and since a listener's last one, than a broker keeps at hand. */
+const BATCHES = 6;
+const BATCH_EVENTS = 1000;
+const FILLER = 'In the beginning was the Word. '.repeat(20);
 
 for (const kind of STORES) {
   test(`${kind}: a listener gets the same sequence before, during and after the work, alone or beside others`, async (t) => {
@@ -76,6 +84,74 @@ for (const kind of STORES) {
     t.like(await client.get(`/api/v1/stream?${query}`), { status: 400, body: { code: 'invalid_last_event_id' } });
   });
 
+  test(`${kind}: a reconnect while the message runs goes on after any id seen so far, also after the newest`, async (t) => {
+    const worker = await aScriptedWorker(t);
+    const { client, url } = await aBroker(t, { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url });
+    const id = await client.send('u', 'hello');
+    const call = await worker.callOf('u');
+    const follower = client.stream('u', id);
+    const listeners: { readonly after: number; readonly text: Promise<string> }[] = [];
+    let tip = 0;
+    for (const texts of [['a'], ['b', 'c'], ['d']]) {
+      call.say(...texts.map((text) => ({ type: 'progress', text })));
+      tip = texts.length + Math.max(tip, 2);
+      while (((await follower.next()).value ?? nothing()).id !== `${tip}`);
+      // Beyond the newest: as after a retry, which begins the log anew.
+      for (const after of [...Array.from({ length: tip + 1 }, (_, n) => n), tip + 9]) {
+        const response = await fetch(`${url}/api/v1/stream?user_id=u&message_id=${id}`, {
+          headers: { 'last-event-id': `${after}` },
+        });
+        t.is(response.status, 200, `after event ${after} of ${tip}`);
+        listeners.push({ after: Math.min(after, tip), text: response.text() });
+      }
+    }
+    call.say(COMPLETE);
+    call.end();
+    const log = await client.all('u', id);
+    t.like(theEnd(log), { event: 'done' });
+    for (const { after, text } of listeners) t.deepEqual(parsed(await text), log.slice(after), `after event ${after}`);
+    await follower.return();
+  });
+
+  test.serial(`${kind}: listeners far behind in a stream of many events get all of them`, async (t) => {
+    const worker = await aScriptedWorker(t);
+    const { client, url } = await aBroker(t, { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url });
+    const id = await client.send('u', 'hello');
+    const call = await worker.callOf('u');
+    // Follows, and so keeps the newest events at hand here.
+    const follower = client.stream('u', id);
+    const followed: StreamEvent[] = [];
+    // Takes nothing before the end.
+    const asleep = await fetch(`${url}/api/v1/stream?user_id=u&message_id=${id}`);
+    const late: Promise<StreamEvent[]>[] = [];
+    const before: number[] = [];
+    for (let batch = 0; batch < BATCHES; batch += 1) {
+      const numbers = Array.from({ length: BATCH_EVENTS }, (_, index) => batch * BATCH_EVENTS + index);
+      call.say(...numbers.map((n) => ({ type: 'progress', text: `${n} ${FILLER}` })));
+      const tip = 2 + (batch + 1) * BATCH_EVENTS;
+      while (followed.length < tip) followed.push((await follower.next()).value ?? nothing());
+      for (const after of [1, tip - 3000, tip - 2048, tip - 1024, tip - 1].filter((place) => place > 0)) {
+        before.push(after);
+        late.push(client.all('u', id, String(after)));
+      }
+    }
+    call.say(COMPLETE);
+    call.end();
+    for await (const event of follower) followed.push(event);
+    const log = await client.all('u', id);
+    t.is(log.length, 2 + BATCHES * BATCH_EVENTS + 2);
+    t.deepEqual(
+      log.map((event) => event.id),
+      log.map((_, index) => `${index + 1}`),
+    );
+    t.true(isDeepStrictEqual(followed, log), 'one that followed');
+    t.true(isDeepStrictEqual(parsed(await asleep.text()), log), 'one that took nothing before the end');
+    for (const [index, events] of (await Promise.all(late)).entries()) {
+      const after = before[index] ?? 0;
+      t.true(isDeepStrictEqual(events, log.slice(after)), `one that came after event ${after}`);
+    }
+  });
+
   test(`${kind}: a waiting listener is told its place as the queue moves up`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
     const hold = '[[text="hold" ttft=60000]]';
@@ -123,6 +199,17 @@ for (const kind of STORES) {
     const { body } = await client.get('/api/v1/queue/u');
     t.like(body, { queue_length: 1, is_processing: true });
   });
+}
+
+/** What a response that was read to its end says. */
+function parsed(text: string): StreamEvent[] {
+  const events: StreamEvent[] = [];
+  createParser({ onEvent: ({ id, event, data }) => events.push({ id, event, data }) }).feed(text);
+  return events;
+}
+
+function nothing(): never {
+  throw new Error('the stream ended too early');
 }
 
 function place({ done, value }: IteratorResult<StreamEvent, unknown>) {
