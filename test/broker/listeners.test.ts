@@ -88,7 +88,7 @@ for (const kind of STORES) {
     const worker = await aScriptedWorker(t);
     const { client, url } = await aBroker(t, { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url });
     const id = await client.send('u', 'hello');
-    const call = await worker.callOf('u');
+    const call = await worker.call(1);
     const follower = client.stream('u', id);
     const listeners: { readonly after: number; readonly text: Promise<string> }[] = [];
     let tip = 0;
@@ -117,7 +117,7 @@ for (const kind of STORES) {
     const worker = await aScriptedWorker(t);
     const { client, url } = await aBroker(t, { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url });
     const id = await client.send('u', 'hello');
-    const call = await worker.callOf('u');
+    const call = await worker.call(1);
     // Follows, and so keeps the newest events at hand here.
     const follower = client.stream('u', id);
     const followed: StreamEvent[] = [];

@@ -55,11 +55,11 @@ export async function aScriptedWorker(t: ExecutionContext) {
   return {
     url: `http://127.0.0.1:${port}`,
     calls: calls as readonly ScriptedCall[],
-    /** The first call of a user, already made or still to come. */
-    callOf(userId: string): Promise<ScriptedCall> {
+    /** Call number `n`, counted from 1, already made or still to come. */
+    call(n: number): Promise<ScriptedCall> {
       return new Promise((resolve) => {
         const look = () => {
-          const call = calls.find((made) => made.userId === userId);
+          const call = calls[n - 1];
           if (!call) return;
           waiting.delete(look);
           resolve(call);
