@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Store, Sweep } from '../store/store.ts';
 
-const EVERY_MS = 1000;
+const EVERY_MS = 500;
 
 /**
  * Finds queues with work that nobody here was told of: after a start, a crash of another broker, a lost hint.
@@ -35,7 +35,7 @@ export class Sweeper {
     this.#room = parts.room;
   }
 
-  /** Looks now, and every second from now on. */
+  /** Looks now, and twice a second from now on. */
   start(): void {
     this.#timer = setInterval(() => this.#look(), EVERY_MS);
     this.#look();

@@ -156,7 +156,8 @@ export function planOf(seed: number, wish: Wish = {}): Plan {
       WORKER_CONCURRENCY: dice.pick(['2', '100', '100']),
       MAX_QUEUE_LENGTH: dice.pick(['3', '50']),
       SHUTDOWN_SECONDS: dice.pick(['0', '0.3', '5']),
-      MAX_ATTEMPTS: String(wish.attempts ?? dice.pick([3, 3, 10])),
+      // Few: what fails at each attempt backs off for twice as long each time, and a run is to be short.
+      MAX_ATTEMPTS: String(wish.attempts ?? dice.pick([3, 3, 5])),
     },
     users: Array.from({ length: size }, (_, n) => aUser(new Dice(dice.seed()), `user-${n}`, size, ill)),
     faults: kinds.map((kind) => aFault(dice, kind, brokers)),
