@@ -72,8 +72,12 @@ export async function aBrokerProcess(t: ExecutionContext, env: Record<string, st
   return broker;
 }
 
-/** Runs a broker that is expected to end by itself. */
-export async function endedBroker(t: ExecutionContext, env: Record<string, string>): Promise<Ended> {
+/** Runs a broker that is expected to end by itself, or once it is told to, which is when `done` resolves. */
+export async function endedBroker(
+  t: ExecutionContext,
+  env: Record<string, string>,
+  done?: Promise<unknown>,
+): Promise<Ended> {
   const child = run(env);
   t.teardown(() => void child.kill('SIGKILL'));
   let output = '';
@@ -83,6 +87,6 @@ export async function endedBroker(t: ExecutionContext, env: Record<string, strin
   child.stderr?.on('data', (chunk) => {
     output += chunk;
   });
-  const [code] = await once(child, 'close');
+  const [[code]] = await Promise.all([once(child, 'close'), done?.then(() => child.kill('SIGTERM'))]);
   return { code, output };
 }
