@@ -46,6 +46,51 @@ for (const kind of STORES) {
     t.like(await client.get(messagePath('other', second)), { status: 404 });
   });
 
+  test(`${kind}: a queue shows what runs and what waits, in order, and for how long`, async (t) => {
+    const { client } = await aSystem(t, kind);
+    const queue = async (userId: string) => (await client.get(`/api/v1/queue/${userId}`)).body;
+    const first = await running(client, 'u');
+    const second = await client.send('u', 'second');
+    // Time goes by between the two that wait.
+    while (Number((await queue('u'))['oldest_wait_seconds']) < 0.1);
+    const asked = Date.now();
+    const ids = [first, second, await client.send('u', 'third')];
+    const { oldest_wait_seconds: wait, ...shown } = await queue('u');
+    const times = await Promise.all(ids.map(async (id) => String((await message(client, 'u', id))['queued_at'])));
+    t.deepEqual(shown, {
+      user_id: 'u',
+      queue_length: 2,
+      is_processing: true,
+      current_message_id: first,
+      state: 'streaming',
+      messages: ids.map((id, place) => ({
+        message_id: id,
+        status: place ? 'queued' : 'processing',
+        queue_position: place,
+        queued_at: times[place],
+      })),
+    });
+    for (const time of times) t.regex(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    t.deepEqual(times, times.toSorted());
+    // Of the first of those that wait. The store's clock is this machine's.
+    const [least, most] = [asked, Date.now()].map((at) => (at - Date.parse(times[1] ?? '')) / 1000);
+    t.true(Number(wait) >= Number(least) && Number(wait) <= Number(most), `${wait} s, from ${least} to ${most}`);
+    while (Number((await queue('u'))['oldest_wait_seconds']) <= Number(wait));
+
+    const refused = await client.send('w', '[[status=503 retryafter=600]]');
+    for await (const { event } of client.stream('w', refused)) if (event === 'retrying') break;
+    t.like(await queue('w'), { is_processing: true, current_message_id: refused, state: 'dispatching' });
+    t.deepEqual(await queue('never-seen'), {
+      user_id: 'never-seen',
+      queue_length: 0,
+      is_processing: false,
+      current_message_id: null,
+      state: 'idle',
+      oldest_wait_seconds: 0,
+      messages: [],
+    });
+  });
+
   test(`${kind}: a waiting message that is cancelled never reaches the worker`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
     const first = await running(client, 'u');
