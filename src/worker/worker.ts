@@ -1,4 +1,4 @@
-import { Agent, errors, request } from 'undici';
+import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { Outcome } from '../../machines/events.ts';
 import { Deadline, WorkerCall, WorkerProtocolFault } from './call.ts';
 
@@ -18,6 +18,8 @@ export type Opened =
   | { readonly type: 'opened'; readonly call: WorkerCall }
   | { readonly type: 'refused'; readonly reached: boolean; readonly reason: string; readonly retryAfterMs: number }
   | { readonly type: 'ended'; readonly reached: boolean; readonly outcome: Outcome };
+
+type RequestOptions = Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>;
 
 const RETRYABLE = new Set([429, 502, 503, 504]);
 /** More of an error's body than this tells a person nothing. */
@@ -48,10 +50,8 @@ export class Worker {
     signal.addEventListener('abort', leave, { once: true });
     let opened = false;
     try {
-      const response = await request(`${baseUrl}/api/v1/chat/stream`, {
+      const response = await this.#request(`${baseUrl}/api/v1/chat/stream`, deadline.signal, {
         method: 'POST',
-        dispatcher: this.#agent,
-        signal: deadline.signal,
         headers: {
           'content-type': 'application/json',
           accept: 'text/event-stream',
@@ -95,10 +95,11 @@ export class Worker {
   /** True when the worker says that it is well. */
   async healthy(): Promise<boolean> {
     try {
-      const { statusCode, body } = await request(`${this.#settings.baseUrl}/health`, {
-        dispatcher: this.#agent,
-        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-      });
+      const { statusCode, body } = await this.#request(
+        `${this.#settings.baseUrl}/health`,
+        AbortSignal.timeout(PROBE_TIMEOUT_MS),
+        { method: 'GET' },
+      );
       await body.dump();
       return statusCode === 200;
     } catch {
@@ -108,6 +109,18 @@ export class Worker {
 
   async close(): Promise<void> {
     await this.#agent.destroy();
+  }
+
+  /** Asks the worker until `signal` aborts. undici heeds that only once there is a connection; then it sends nothing. */
+  async #request(url: string, signal: AbortSignal, options: RequestOptions): Promise<Dispatcher.ResponseData> {
+    const aborted = Promise.withResolvers<never>();
+    const leave = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      return await Promise.race([request(url, { ...options, dispatcher: this.#agent, signal }), aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
   }
 }
 

@@ -1,9 +1,6 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { Worker as Thread } from 'node:worker_threads';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
-import { aBroker, aDirectory, aStore, aSystem, aWorker, STORES } from '../helpers/broker.ts';
+import { aDirectory, aSystem, aWorker, STORES } from '../helpers/broker.ts';
 import { type Client, theEnd } from '../helpers/client.ts';
 import { endedBroker } from '../helpers/process.ts';
 import { aMessage, settingsOf } from '../store/contract/kit.ts';
@@ -54,43 +51,6 @@ for (const kind of STORES) {
     // A timer may be early by less than a millisecond.
     t.true(second >= due - 2, `called ${due - second} ms before its time`);
   });
-}
-
-test('WORKER_CONNECT_TIMEOUT_SECONDS: a worker that takes no connection is given up for this time', async (t) => {
-  const { client } = await aBroker(t, {
-    ...(await aStore(t, 'embedded')),
-    WORKER_BASE_URL: await aDeafWorker(t),
-    WORKER_CONNECT_TIMEOUT_SECONDS: '1',
-    // Sooner than the ten seconds that are the default.
-    WORKER_TIMEOUT_SECONDS: '5',
-  });
-  const id = await client.send('u', 'hello');
-  for await (const { event, data } of client.stream('u', id)) {
-    if (event !== 'retrying' && event !== 'error') continue;
-    t.is(event, 'retrying');
-    t.regex(data, /cannot be reached \(UND_ERR_CONNECT_TIMEOUT\)/);
-    break;
-  }
-});
-
-/** A port with room for two connections, which nobody takes up; both are there. A third one is not answered at all. */
-async function aDeafWorker(t: ExecutionContext): Promise<string> {
-  const thread = new Thread(
-    `const { parentPort } = require('node:worker_threads');
-    const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
-      parentPort.postMessage(server.address().port);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    });`,
-    { eval: true },
-  );
-  t.teardown(() => thread.terminate());
-  const [port] = await once(thread, 'message');
-  for (let place = 0; place < 2; place += 1) {
-    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
-    t.teardown(() => socket.destroy());
-    await once(socket, 'connect');
-  }
-  return `http://127.0.0.1:${port}`;
 }
 
 /** pino's numbers for the levels. */
