@@ -12,7 +12,7 @@ export type Mutation = {
 };
 
 /** Chooses one of several places; undefined when there is none. */
-export type Pick = <Place>(places: readonly Place[]) => Place | undefined;
+type Pick = <Place>(places: readonly Place[]) => Place | undefined;
 
 const WORD = { name: '', data: '{"type":"progress","text":"late"}' };
 

@@ -22,7 +22,9 @@ export async function sitOut(outage: Outage, client: Client, worker: SimulatedWo
     sent.push({ user, id: String(body['message_id']) });
     await new Promise((resolve) => void setTimeout(resolve, Math.max(0, dueMs - performance.now())));
   }
-  await new Promise((resolve) => void setTimeout(resolve, Math.max(0, begunMs + outage.seconds * 1000 - performance.now())));
+  await new Promise(
+    (resolve) => void setTimeout(resolve, Math.max(0, begunMs + outage.seconds * 1000 - performance.now())),
+  );
   await worker.start();
   return Promise.all(sent.map(async ({ user, id }) => String(theEnd(await client.all(user, id))['status'])));
 }

@@ -39,7 +39,7 @@ export type ListenerPlan = {
   readonly seed: number;
 };
 
-export const FAULTS = [
+const FAULTS = [
   'a broker is killed',
   'a broker is frozen',
   'a broker is stopped in order',
