@@ -174,7 +174,8 @@ export class Effects {
   /** Writes the end. Goes on to the next message only while no other user waits for the slot (G7). */
   async settle(claim: Claim, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
     const turn = Turn.of(claim);
-    const goOn = proceed && this.#slots.waiting === 0;
+    // A message that was cancelled while it backed off has no slot to pass on, and while calls are stopped none is passed on.
+    const goOn = proceed && this.#slots.open && this.#slots.holds(turn.queue) && this.#slots.waiting === 0;
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
     this.#leases.drop(turn);
     let sentAt = 0;

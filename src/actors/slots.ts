@@ -12,6 +12,10 @@ export class Slots {
     this.#line = new PQueue({ concurrency });
   }
 
+  holds(queue: string): boolean {
+    return this.#held.has(queue);
+  }
+
   /** Queues that hold a slot, and those that wait for one. */
   get wanted(): number {
     return this.#held.size + this.#line.size;

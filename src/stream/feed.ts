@@ -24,6 +24,7 @@ export class Feed {
   #position = 0;
   #positionFrame: Frame | undefined;
   #keepalive: Frame | undefined;
+  #changes = 0;
   #reading = false;
   #version = 0;
   #ended = false;
@@ -107,6 +108,7 @@ export class Feed {
       this.#wake();
     }
     this.#heard = Math.max(this.#heard, change.last);
+    this.#changes += 1;
     if (change.events?.length) {
       const before = change.last - change.events.length;
       this.#last ??= before;
@@ -164,17 +166,17 @@ export class Feed {
 
   /** Reads what another broker wrote, one read at a time for all listeners. */
   #catchUp(): void {
-    if (this.#reading || this.#last === undefined) return;
+    if (this.#closed || this.#reading || this.#last === undefined) return;
     if (this.#heard <= this.#last) return;
     this.#reading = true;
     const from = this.#last;
-    const heard = this.#heard;
+    const changes = this.#changes;
     this.#store
       .read(this.queue, this.messageId, from, MAX_FRAMES)
       .then((page) => {
         if (!page) return this.close();
         // What was heard may be a guess ("read again"): unless there is fresher news, what the log says stands.
-        if (this.#heard === heard) this.#heard = page.last;
+        if (this.#changes === changes) this.#heard = page.last;
         if (this.#last === from && page.events.length) this.#push(page.events);
       })
       .catch(() => {

@@ -151,6 +151,26 @@ for (const kind of STORES) {
     t.is(worker.calls.length, 1);
   });
 
+  test(`${kind}: what follows a message cancelled while it backed off waits for a slot as everybody does`, async (t) => {
+    const { client, worker } = await aSystem(t, kind, { env: { WORKER_CONCURRENCY: '1' } });
+    const users = ['a', 'b', 'c'];
+    for (const user of users) {
+      const id = await client.send(user, '[[status=429 retryafter=600]]');
+      for await (const { event } of client.stream(user, id)) if (event === 'retrying') break;
+    }
+    await running(client, 'long');
+    const urgent = await Promise.all(users.map((user) => client.send(user, 'urgent', { if_busy: 'interrupt' })));
+    for (const [index, user] of users.entries()) {
+      while ((await message(client, user, urgent[index] ?? ''))['queue_position'] !== 1);
+    }
+    t.is(worker.open, 1);
+    worker.hurry();
+    for (const [index, user] of users.entries()) {
+      t.like(theEnd(await client.all(user, urgent[index] ?? '')), { event: 'done' });
+    }
+    t.is(worker.maxOpen, 1);
+  });
+
   test(`${kind}: if_busy reject and interrupt`, async (t) => {
     const { client, worker } = await aSystem(t, kind);
     const first = await running(client, 'u');
@@ -241,7 +261,7 @@ for (const kind of STORES) {
   });
 
   test(`${kind}: a message that waits for too long expires`, async (t) => {
-    const { client, worker } = await aSystem(t, kind, { env: { MESSAGE_TTL_SECONDS: '1' } });
+    const { client, worker } = await aSystem(t, kind, { env: { MESSAGE_TTL_SECONDS: '3' } });
     await running(client, 'u');
     const late = await client.send('u', 'late');
     t.like(theEnd(await client.all('u', late)), { event: 'error', status: 'expired', code: 'expired' });

@@ -43,7 +43,11 @@ export class Model {
     if (message.ifBusy === 'reject' && (queue.held || queue.waiting.length)) return { type: 'busy' as const };
     if (message.ifBusy === 'interrupt') {
       this.clear(message.queue);
-      if (queue.held) queue.held.cancelled = true;
+      if (queue.held?.holder !== undefined) queue.held.cancelled = true;
+      else if (queue.held) {
+        this.#end(this.#get(queue.held.id), 'cancelled');
+        queue.held = undefined;
+      }
     }
     if (queue.waiting.length >= this.#most) return { type: 'full' as const };
     for (const key of message.deduplicationKeys) this.#keys.set(keyOf(message.queue, key), message.id);

@@ -120,14 +120,7 @@ export class EmbeddedStore implements Store {
           this.#reindex(queue);
           return { type: 'cancelled' };
         case 'processing':
-          if (this.#isAlive(this.#held(queue))) {
-            this.#cancelClaimed(queue);
-            return { type: 'cancelling' };
-          }
-          this.#finishClaimed(message);
-          this.#reindex(queue);
-          this.#work.due(queue, Date.now());
-          return { type: 'cancelled' };
+          return { type: this.#cancelClaimed(queue) ? 'cancelling' : 'cancelled' };
         case 'completed':
         case 'failed':
         case 'cancelled':
@@ -197,7 +190,8 @@ export class EmbeddedStore implements Store {
 
   async release(claim: Claim, { called, delayMs }: Handover): Promise<void> {
     this.#change(() => {
-      const due = Date.now() + Math.round(delayMs);
+      // A cancelled message is not kept waiting for its end.
+      const due = Date.now() + (this.#held(claim.queue)?.cancelled ? 0 : Math.round(delayMs));
       const changes = this.#db.run(
         `UPDATE queues SET lease_until = ?, owner = '', token = 0, previous = 0, unused = ? WHERE id = ? AND token = ?`,
         due,
@@ -399,12 +393,20 @@ export class EmbeddedStore implements Store {
     return ids.length;
   }
 
-  /** Has the broker that works on the queue's message break off its call. */
-  #cancelClaimed(queue: string): void {
+  /** Cancels the claimed message. True when the broker that works on it is to end it, false when it has ended here. */
+  #cancelClaimed(queue: string): boolean {
     const held = this.#held(queue);
-    if (!held) return;
+    if (!held) return false;
+    if (!this.#isAlive(held)) {
+      this.#finishClaimed(this.#claimed(held));
+      this.#reindex(queue);
+      // Whatever waits is due at once, not when the claim would have been.
+      this.#work.due(queue, Date.now());
+      return false;
+    }
     this.#db.run('UPDATE queues SET cancelled = 1 WHERE id = ?', queue);
     this.#news.push(() => this.#onCancelled({ queue, token: held.token }));
+    return true;
   }
 
   #finishWaiting(message: MessageRow, outcome: Outcome): void {

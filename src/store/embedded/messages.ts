@@ -212,7 +212,7 @@ export class Messages {
 
   /** Those that have waited since before `since`, oldest first. */
   overdue(since: number, limit: number): MessageRow[] {
-    const sql = `SELECT * FROM messages WHERE status = 'queued' AND queued_at <= ? ORDER BY seq LIMIT ?`;
+    const sql = `SELECT * FROM messages WHERE status = 'queued' AND queued_at <= ? ORDER BY queued_at LIMIT ?`;
     return this.#db.all<MessageRow>(sql, since, limit);
   }
 

@@ -15,14 +15,6 @@ if status == 'queued' then
   return { 'cancelled' }
 end
 if status ~= 'processing' then return { 'ended', status } end
-local held = redis.call('HMGET', CLAIM, 'owner', 'token', 'until')
-if held[1] and held[1] ~= '' and tonumber(held[3]) > now then
-  redis.call('HSET', CLAIM, 'cancelled', 1)
-  return { 'cancelling', held[1], tonumber(held[2]) }
-end
--- Its claim ran out or was given up: the next claim would end it, and there may be none for a while.
-finish(id, 'cancelled', CANCELLED)
-if held[1] then unclaim() end
-reindex()
-if redis.call('LLEN', WAITING) > 0 then redis.call('ZADD', DUE, now, queue) end
+local owner, token = cancel_claimed()
+if owner then return { 'cancelling', owner, token } end
 return { 'cancelled' }

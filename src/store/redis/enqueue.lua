@@ -26,10 +26,7 @@ if if_busy == 'reject' and (length > 0 or redis.call('EXISTS', CLAIM) == 1) then
 if if_busy == 'interrupt' then
   cancel_waiting()
   length = 0
-  if redis.call('EXISTS', CLAIM) == 1 then
-    redis.call('HSET', CLAIM, 'cancelled', 1)
-    cancelled = redis.call('HMGET', CLAIM, 'owner', 'token')
-  end
+  cancelled = { cancel_claimed() }
 elseif length >= most then
   return { 'full', length }
 end

@@ -140,6 +140,22 @@ local function unclaim()
   redis.call('HINCRBY', COUNTS, 'processing', -1)
 end
 
+-- Cancels the claimed message. Answers owner and token of the claim that is to end it; nothing when it has ended here,
+-- because its claim ran out or was given up.
+local function cancel_claimed()
+  local held = redis.call('HMGET', CLAIM, 'message', 'owner', 'token', 'until')
+  if not held[1] then return end
+  if held[2] ~= '' and tonumber(held[4]) > now then
+    redis.call('HSET', CLAIM, 'cancelled', 1)
+    return held[2], tonumber(held[3])
+  end
+  if redis.call('EXISTS', message_key(held[1])) == 1 then finish(held[1], 'cancelled', CANCELLED) end
+  unclaim()
+  -- Whatever waits is due at once, not when the claim would have been.
+  redis.call('ZREM', DUE, queue)
+  if redis.call('LLEN', WAITING) > 0 then redis.call('ZADD', DUE, now, queue) end
+end
+
 -- {message, token, attempt, payload, last, queued_at, events} of the present claim. `events`: how many it has just written.
 local function claimed(events)
   local claim = redis.call('HMGET', CLAIM, 'message', 'token')

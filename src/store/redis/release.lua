@@ -6,6 +6,8 @@
 local token, called, due = ARGV[8], ARGV[9] == '1', now + ARGV[10]
 
 if not holds(token) then return 0 end
+-- A cancelled message is not kept waiting for its end.
+if redis.call('HEXISTS', CLAIM, 'cancelled') == 1 then due = now end
 if not called then redis.call('HINCRBY', message_key(redis.call('HGET', CLAIM, 'message')), 'attempts', -1) end
 -- Without a token nothing can be written under it any more; without the others a repeat that comes late finds nothing.
 redis.call('HSET', CLAIM, 'until', due, 'owner', '', 'token', '', 'nonce', '', 'previous', '', 'unused', called and '' or 1)

@@ -197,6 +197,32 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
     t.is(next?.messageId, urgent.id);
   });
 
+  test('what interrupts a message given up for later runs at once', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    await store.release(claim, { called: true, delayMs: 600_000 });
+    const urgent = aMessage(queue, { ifBusy: 'interrupt' });
+    t.deepEqual(await store.enqueue(urgent), { type: 'queued', position: 1 });
+    t.is((await store.message(queue, claim.messageId))?.status, 'cancelled');
+    t.deepEqual((await store.sweep(10)).due, [queue]);
+    t.is((await claimed(store, queue)).messageId, urgent.id);
+  });
+
+  test('a cancelled message that is given up for later ends at the next claim, not later', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [, second] = await filled(store, queue, 2);
+    if (!second) return t.fail();
+    const claim = await claimed(store, queue);
+    await store.cancel(queue, claim.messageId);
+    await store.release(claim, { called: true, delayMs: 600_000 });
+    t.deepEqual((await store.sweep(10)).due, [queue]);
+    t.is((await claimed(store, queue)).messageId, second.id);
+    t.is((await store.message(queue, claim.messageId))?.status, 'cancelled');
+  });
+
   test('what interrupts an idle queue just runs', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();
