@@ -64,4 +64,4 @@ export type WorkerHealthEvent =
   /** The worker answered a call, whatever it said. */
   | { readonly type: 'call.reached' }
   /** A call was refused, reset before an answer, or told by a gateway that nobody is there. */
-  | { readonly type: 'call.unreachable' };
+  | { readonly type: 'call.unreachable'; readonly queue: string };

@@ -113,7 +113,7 @@ export class Effects {
         if (leave.aborted) opened.call.close();
       }
       if (opened.type === 'opened' || opened.reached) this.#health.reached();
-      else this.#health.unreachable();
+      else this.#health.unreachable(turn.queue);
       return opened;
     } catch (error) {
       if (turn.cancelled.aborted && !signal.aborted) return { type: 'ended', reached: true, outcome: CANCELLED };
@@ -167,7 +167,7 @@ export class Effects {
   /** How a message ends whose stream broke. That the worker is gone is the first that comes to mind. */
   #broken(turn: Turn, error: unknown, signal: AbortSignal): Outcome {
     if (turn.cancelled.aborted) return CANCELLED;
-    if (!signal.aborted) this.#health.unreachable();
+    if (!signal.aborted) this.#health.unreachable(turn.queue);
     return this.#worker.broken(error);
   }
 

@@ -6,9 +6,14 @@ export class Slots {
   readonly concurrency: number;
   readonly #line: PQueue;
   readonly #held = new Map<string, () => void>();
+  /** Queues that held a slot when calls were stopped, and still do. */
+  readonly #before = new Set<string>();
+  /** How many others may hold one. */
+  #allowed: number;
 
   constructor(concurrency: number) {
     this.concurrency = concurrency;
+    this.#allowed = concurrency;
     this.#line = new PQueue({ concurrency });
   }
 
@@ -26,13 +31,18 @@ export class Slots {
     return !this.#line.isPaused;
   }
 
-  /** From now on at most `calls` more than there are now, never more than `concurrency`. With 0 whoever comes waits. */
+  /**
+   * With 0 calls are stopped: whoever comes waits. Then so many may be open at once besides those that were already,
+   * never more than `concurrency` in all.
+   */
   allow(calls: number): void {
+    this.#allowed = calls;
     if (calls === 0) {
       this.#line.pause();
+      for (const queue of this.#held.keys()) this.#before.add(queue);
       return;
     }
-    this.#line.concurrency = Math.min(this.concurrency, this.#held.size + calls);
+    this.#bound();
     this.#line.start();
   }
 
@@ -63,6 +73,12 @@ export class Slots {
   free(queue: string): void {
     const done = this.#held.get(queue);
     this.#held.delete(queue);
+    // A call from before the stop makes no room for a new one.
+    if (this.#before.delete(queue) && this.open) this.#bound();
     done?.();
+  }
+
+  #bound(): void {
+    this.#line.concurrency = Math.min(this.concurrency, this.#before.size + this.#allowed);
   }
 }

@@ -54,9 +54,9 @@ export class WorkerHealth {
     this.#actor.send({ type: 'call.reached' });
   }
 
-  /** A call did not get through to the worker. */
-  unreachable(): void {
-    this.#actor.send({ type: 'call.unreachable' });
+  /** A queue's call did not get through to the worker. */
+  unreachable(queue: string): void {
+    this.#actor.send({ type: 'call.unreachable', queue });
   }
 
   close(): void {

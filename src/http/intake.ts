@@ -18,9 +18,9 @@ type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
 export function postMessage(services: Services): Middleware {
   const { store, users, hub, sweeper, log } = services;
   return async (ctx) => {
-    await mustAccept(services);
     const body = readMessage(ctx.request.body);
     const queue = queueOf(body);
+    await mustAccept(services, body.if_busy === 'interrupt' ? queue : undefined);
     const id = uuid();
     const message = {
       id,
@@ -77,8 +77,9 @@ export function postMessage(services: Services): Middleware {
   };
 }
 
-/** Refuses what would be accepted while the broker stops or its store is full. */
-export async function mustAccept({ accepting, sweeper, maxWaiting }: Services): Promise<void> {
+/** Refuses what would be accepted while the broker stops or its store is full. `interrupted`: a queue that will be emptied for it. */
+export async function mustAccept(services: Services, interrupted?: string): Promise<void> {
+  const { store, accepting, sweeper, maxWaiting } = services;
   if (!accepting()) {
     throw new Refusal(503, 'draining', 'This broker is stopping. Nothing was accepted; send it again.', {
       retryAfterSeconds: 2,
@@ -86,6 +87,7 @@ export async function mustAccept({ accepting, sweeper, maxWaiting }: Services): 
   }
   // The estimate runs high between two looks, so it is looked again before anybody is refused.
   if (sweeper.waiting >= maxWaiting && (await sweeper.sweep()).counts.waiting >= maxWaiting) {
+    if (interrupted !== undefined && (await store.queue(interrupted)).waiting.length > 0) return;
     const detail = `${maxWaiting} messages wait already (MAX_WAITING_MESSAGES). Nothing was accepted; send it again later.`;
     throw new Refusal(503, 'store_full', detail, { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS });
   }

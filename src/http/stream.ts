@@ -56,7 +56,7 @@ export async function streamMessage(
       hub.leave(feed);
       return true;
     }
-    answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page, after));
+    answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page));
     return true;
   } catch (error) {
     hub.leave(feed);

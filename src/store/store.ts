@@ -14,7 +14,8 @@ export interface Store {
   enqueue(message: NewMessage): Promise<Enqueued>;
 
   /**
-   * Puts a failed message at the end of its queue again, as if it had just been accepted: with a new log and no attempts.
+   * Puts a failed message at the end of its queue again, as if it had just been accepted: with no attempts and
+   * a new log, which counts on from the old one.
    * Undefined for a message this queue does not know.
    */
   requeue(queue: string, messageId: string): Promise<Requeued | undefined>;
@@ -215,7 +216,9 @@ export type LogPage = {
   readonly status: MessageStatus;
   /** Place among the waiting, 0 when it no longer waits. */
   readonly position: number;
-  /** Events from `after + 1` on, without a gap. */
+  /** Id of the event before the first of `events`: the one asked for, unless the log begins later. */
+  readonly after: number;
+  /** From `after + 1` on, without a gap. */
   readonly events: readonly LogEvent[];
   /** Id of the last event in the log, whether or not the page reaches it. */
   readonly last: number;

@@ -22,6 +22,7 @@ export class Feed {
   /** The newest id heard of, which may not have been read yet. */
   #heard = 0;
   #position = 0;
+  #queuedId = 0;
   #positionFrame: Frame | undefined;
   #keepalive: Frame | undefined;
   #changes = 0;
@@ -48,6 +49,11 @@ export class Feed {
     return this.#positionFrame;
   }
 
+  /** Id of the event that says it was put into its queue; 0 when it is not known to wait. */
+  get queuedId(): number {
+    return this.#queuedId;
+  }
+
   /** The newest sign of life of the worker. */
   get keepalive(): Frame | undefined {
     return this.#keepalive;
@@ -72,7 +78,7 @@ export class Feed {
   async read(after: number, limit: number): Promise<LogPage | undefined> {
     const page = await this.#store.read(this.queue, this.messageId, after, limit);
     if (page && this.#last === undefined) {
-      const [first] = after < 1 ? page.events : [];
+      const [first] = page.events;
       const place = queuedEvent(this.messageId, page.position);
       // The place it was accepted at is told by the first event; one that is another by now, in passing.
       if (page.position && first?.data !== place.data) this.#positionFrame = encode(place, 0);
@@ -112,7 +118,7 @@ export class Feed {
     if (change.events?.length) {
       const before = change.last - change.events.length;
       this.#last ??= before;
-      if (before === this.#last) this.#push(change.events);
+      if (before === this.#last) this.#push(change.events, before);
     }
     this.#catchUp();
   }
@@ -133,11 +139,14 @@ export class Feed {
   #begin(last: number, position: number): void {
     this.#last = last;
     this.#position = position;
+    if (position) this.#queuedId = last;
     this.#catchUp();
   }
 
-  #push(events: readonly LogEvent[]): void {
-    let id = this.#last ?? 0;
+  /** `after`: id of the event before them. Where the log has a gap there, it was begun anew, and what is kept here is void. */
+  #push(events: readonly LogEvent[], after: number): void {
+    if (after !== this.#last) this.#drop();
+    let id = after;
     for (const event of events) {
       id += 1;
       const frame = encode(event, id);
@@ -149,6 +158,11 @@ export class Feed {
     this.#position = 0;
     if (this.#frames.length > 2 * MAX_FRAMES || this.#bytes > 2 * MAX_BYTES) this.#trim();
     this.#wake();
+  }
+
+  #drop(): void {
+    this.#frames.length = 0;
+    this.#bytes = 0;
   }
 
   #trim(): void {
@@ -177,12 +191,12 @@ export class Feed {
         if (!page) return this.close();
         // What was heard may be a guess ("read again"): unless there is fresher news, what the log says stands.
         if (this.#changes === changes) this.#heard = page.last;
-        if (this.#last === from && page.events.length) this.#push(page.events);
+        if (this.#last === from && page.events.length) this.#push(page.events, page.after);
       })
       .catch(() => {
         // The listeners find out by themselves: their own read fails, and they end with a way to resume.
         this.#last = undefined;
-        this.#frames.length = 0;
+        this.#drop();
         this.#wake();
       })
       .finally(() => {

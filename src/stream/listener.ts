@@ -63,27 +63,30 @@ export class Listener {
     }
   }
 
-  /** Gets what comes next, or waits for news of it. False when the message was forgotten. */
+  /** Gets what comes next, or waits for news of it. False when the message was forgotten, or its log goes on in another feed. */
   async #get(): Promise<boolean> {
     const { version } = this.#feed;
     const frames = this.#feed.after(this.#sent) ?? (await this.#page());
     if (!frames) return false;
     this.#unsent = frames.length ? frames : this.#passing();
-    if (!this.#unsent.length) await this.#feed.news(version, this.#gone.signal);
+    if (this.#unsent.length) return true;
+    // It was retried after its last event had come here: whoever has not read that far comes back for the rest.
+    if (this.#feed.ended) return false;
+    await this.#feed.news(version, this.#gone.signal);
     return true;
   }
 
   /** The next page of the log. Undefined when the message was forgotten. */
   async #page(): Promise<readonly Frame[] | undefined> {
     const page = await this.#feed.read(this.#sent, PAGE_EVENTS);
-    return page && encodePage(page, this.#sent);
+    return page && encodePage(page);
   }
 
   /** What is not stored, told once each. */
   #passing(): readonly Frame[] {
     const frames: Frame[] = [];
     const { position, keepalive } = this.#feed;
-    if (position && position !== this.#position && this.#sent === 1) frames.push(position);
+    if (position && position !== this.#position && this.#sent === this.#feed.queuedId) frames.push(position);
     if (keepalive && keepalive !== this.#keepalive) frames.push(keepalive);
     this.#position = position;
     this.#keepalive = keepalive;
@@ -140,7 +143,7 @@ export class Listener {
   }
 }
 
-/** A page of the log that begins after event `after`, as frames. */
-export function encodePage(page: LogPage, after: number): readonly Frame[] {
-  return page.events.map((event, index) => encode(event, after + 1 + index));
+/** A page of the log, as frames. */
+export function encodePage({ events, after }: LogPage): readonly Frame[] {
+  return events.map((event, index) => encode(event, after + 1 + index));
 }

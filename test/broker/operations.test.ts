@@ -1,12 +1,14 @@
 import test from 'ava';
 import { aBroker, aStore, aSystem, aWorker, STORES } from '../helpers/broker.ts';
-import { aBody, type Client, theEnd } from '../helpers/client.ts';
+import { aBody, type Client, type StreamEvent, theEnd } from '../helpers/client.ts';
 
 const HOLD = '[[text="one two three" ttft=60000]]';
 
 const messagePath = (userId: string, id: string) => `/api/v1/queue/${encodeURIComponent(userId)}/messages/${id}`;
 const message = async (client: Client, userId: string, id: string) => (await client.get(messagePath(userId, id))).body;
 const cancel = (client: Client, userId: string, id: string) => client.request('DELETE', messagePath(userId, id));
+
+const idsOf = (events: readonly StreamEvent[]) => events.map(({ id }) => id);
 
 /** A message that the worker works on until it is told to hurry. */
 async function running(client: Client, userId: string): Promise<string> {
@@ -195,7 +197,7 @@ for (const kind of STORES) {
     const ids: string[] = [];
     for (const user of ['a', 'b', 'c']) {
       const id = await client.send(user, '[[status=500 failtimes=1 text="at last"]]');
-      await client.all(user, id);
+      t.deepEqual(idsOf(await client.all(user, id)), ['1', '2', '3']);
       ids.unshift(id);
     }
     await client.all('ok', await client.send('ok', 'fine'));
@@ -216,11 +218,17 @@ for (const kind of STORES) {
     t.like(retried, { status: 202, body: { status: 'queued', message_id: id, queue_position: 1 } });
     const events = await client.all('a', id);
     t.like(theEnd(events), { event: 'done', message_id: id });
-    t.deepEqual(
-      events.map((event) => event.id),
-      events.map((_, index) => String(index + 1)),
-      'its log begins anew',
-    );
+    const all = events.map((_, index) => String(index + 4));
+    t.deepEqual(idsOf(events), all, 'its log begins anew and counts on');
+    for (const [after, rest] of [
+      ['2', all],
+      ['3', all],
+      ['5', all.slice(2)],
+    ] as const) {
+      const resumed: StreamEvent[] = [];
+      for await (const event of client.stream('a', id, after)) resumed.push(event);
+      t.deepEqual(idsOf(resumed), rest, `resumed from ${after}`);
+    }
     t.like(await message(client, 'a', id), { status: 'completed', attempts: 1, result: { responses: ['at last'] } });
     t.like(await retry(), { status: 409, body: { code: 'not_failed' } });
     t.is(worker.calls.filter((call) => call.idempotencyKey === id).length, 2);
@@ -285,6 +293,8 @@ for (const kind of STORES) {
     t.like(store, { status: 503, body: { code: 'store_full' } });
     t.truthy(store.headers.get('retry-after'));
     t.like((await client.get('/api/v1/queue/w')).body, { queue_length: 0, is_processing: false });
+    t.like(await client.post(aBody('w', 'interrupts nobody', { if_busy: 'interrupt' })), { status: 503 });
+    t.like(await client.post(aBody('v', 'makes room', { if_busy: 'interrupt' })), { status: 202 });
     await client.request('DELETE', '/api/v1/queue/u');
     while ((await client.post(aBody('w', 'room again'))).status !== 202);
   });

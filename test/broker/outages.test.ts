@@ -1,5 +1,5 @@
 import test from 'ava';
-import { aBroker, aStore, aWorker, STORES } from '../helpers/broker.ts';
+import { aBroker, aStore, aSystem, aWorker, STORES } from '../helpers/broker.ts';
 import { aBody, type Client, theEnd } from '../helpers/client.ts';
 import { startRedis } from '../helpers/redis.ts';
 
@@ -63,6 +63,24 @@ for (const kind of STORES) {
     await until(client, 'healthy');
   });
 }
+
+test('a gateway that says it is well and refuses every call: calls stop, and when it is over all completes', async (t) => {
+  let refusing = true;
+  const { client, worker } = await aSystem(t, 'embedded', {
+    worker: { respond: () => (refusing ? { status: 503 } : {}) },
+    env: { WORKER_CONCURRENCY: '4', MAX_ATTEMPTS: '20' },
+  });
+  const users = Array.from({ length: 30 }, (_, n) => `user-${n}`);
+  const ids = await Promise.all(users.map((user) => client.send(user, 'hello')));
+  while ((await client.get('/health')).body['worker_circuit'] !== 'open');
+  t.like((await client.get('/health')).body, { status: 'degraded', worker_connected: true });
+  refusing = false;
+  for (const [index, user] of users.entries()) {
+    t.like(theEnd(await client.all(user, ids[index] ?? '')), { event: 'done' });
+  }
+  await until(client, 'healthy');
+  t.deepEqual(worker.overlaps(), []);
+});
 
 /** Asks for the health until it is as said. */
 async function until(client: Client, status: string): Promise<void> {

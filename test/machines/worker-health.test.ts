@@ -6,7 +6,8 @@ import { begin, neverReached, neverTaken, place, reach, tell } from './paths.ts'
 
 const CONCURRENCY = 6;
 const REACHED_WORKER: WorkerHealthEvent = { type: 'call.reached' };
-const UNREACHABLE: WorkerHealthEvent = { type: 'call.unreachable' };
+const unreachable = (queue: string): WorkerHealthEvent => ({ type: 'call.unreachable', queue });
+const UNREACHABLE = unreachable('one');
 const BEGUN = begin(workerHealthMachine, { concurrency: CONCURRENCY });
 
 /** What the effect that runs in a state comes to: a probe an answer, a pause its end. */
@@ -19,7 +20,7 @@ function ended(state: AnyMachineSnapshot, well?: boolean): EventObject {
 const runs = (state: AnyMachineSnapshot) => state._nodes.some((node) => node.invoke.length > 0);
 const possible = (state: AnyMachineSnapshot): readonly EventObject[] => [
   REACHED_WORKER,
-  UNREACHABLE,
+  ...['one', 'another', 'a third'].map(unreachable),
   ...(runs(state) ? [ended(state, true), ended(state, false)] : []),
 ];
 const REACHED = reach(workerHealthMachine, { concurrency: CONCURRENCY }, possible);
@@ -111,9 +112,35 @@ test('it opens up by degrees', (t) => {
   t.is(health.state.context.tries, 0);
 });
 
-test('a call that fails while half open stops all calls again', (t) => {
+test('calls of several queues that fail one after the other are believed, whatever a probe says', (t) => {
+  const health = closed().tell(unreachable('one'), unreachable('one'), unreachable('another')).end(true);
+  t.is(place(health.state), 'closed.resting');
+  t.is(place(health.tell(unreachable('a third')).end(true).state), 'open.resting');
+  t.true(health.state.context.connected);
+  const reached = closed().tell(unreachable('one'), unreachable('another'), REACHED_WORKER, unreachable('a third'));
+  t.is(place(reached.end(true).state), 'closed.resting', 'one that gets through clears all others');
+});
+
+test('a call that fails while half open stops all calls again only if a probe fails too', (t) => {
   const health = halfOpen().tell(REACHED_WORKER, UNREACHABLE);
-  t.is(place(health.state), 'open.resting');
+  t.is(place(health.state), 'halfOpen.suspecting');
+  t.is(place(health.end(true).state), 'halfOpen.resting');
+  t.is(place(health.tell(UNREACHABLE).end(false).state), 'open.resting');
   t.is(health.actions.at(-1), 'allow');
   t.is(halfOpen().state.context.allowed, 1, 'and begins anew');
+});
+
+test('the pause before the next probe is short again once a call has got through', (t) => {
+  const health = open().end().end(false).end().end(false).end().end(true);
+  t.is(health.state.context.tries, 3);
+  t.is(health.tell(REACHED_WORKER, UNREACHABLE).end(false).state.context.tries, 0);
+});
+
+test('without calls it is the probes that open it up, and one after trouble does not', (t) => {
+  const health = halfOpen();
+  t.is(health.end().end(true).state.context.allowed, 2);
+  t.is(health.tell(UNREACHABLE).end(true).end().end(true).state.context.allowed, 2);
+  t.is(health.end().end(true).state.context.allowed, 4);
+  t.is(place(health.end().end(true).state), 'closed.probing');
+  t.is(place(halfOpen().end().end(false).state), 'open.resting');
 });

@@ -7,10 +7,15 @@ export type ModelMessage = {
   status: MessageStatus;
   attempts: number;
   log: string[];
+  /** Id of the first event of the log. */
+  first: number;
 };
 
-/** The claim of a queue. `holder`: the number of the claim, undefined once it was given up. */
-type Held = { readonly id: string; holder: number | undefined; unused: boolean; cancelled: boolean };
+/**
+ * The claim of a queue. `holder`: the number of the claim, undefined once it was given up. `told`: nothing was written since
+ * it was said that there will be another attempt.
+ */
+type Held = { readonly id: string; holder: number | undefined; unused: boolean; told: boolean; cancelled: boolean };
 
 type Queue = { waiting: string[]; held: Held | undefined };
 
@@ -52,7 +57,7 @@ export class Model {
     if (queue.waiting.length >= this.#most) return { type: 'full' as const };
     for (const key of message.deduplicationKeys) this.#keys.set(keyOf(message.queue, key), message.id);
     queue.waiting.push(message.id);
-    this.messages.set(message.id, { message, status: 'queued', attempts: 0, log: ['queued'] });
+    this.messages.set(message.id, { message, status: 'queued', attempts: 0, log: ['queued'], first: 1 });
     return { type: 'queued' as const };
   }
 
@@ -63,7 +68,8 @@ export class Model {
     const { waiting } = this.#queue(queueId);
     if (waiting.length >= this.#most) return { type: 'full' as const };
     waiting.push(id);
-    Object.assign(found, { status: 'queued', attempts: 0, log: ['queued'] });
+    const first = found.first + found.log.length;
+    Object.assign(found, { status: 'queued', attempts: 0, log: ['queued'], first });
     return { type: 'queued' as const };
   }
 
@@ -103,13 +109,15 @@ export class Model {
       this.#end(found, 'cancelled');
       return this.#claimNext(queueId);
     }
-    if (!held.unused) found.log.push('retrying');
+    if (held.told) found.attempts -= 1;
+    if (!held.unused && !held.told) found.log.push('retrying');
     return this.#take(queueId, held.id);
   }
 
   append(claim: ModelClaim, events: readonly string[]): boolean {
     if (!this.holds(claim)) return false;
     this.#get(claim.messageId).log.push(...events);
+    if (events.length) this.#held(claim).told = false;
     return true;
   }
 
@@ -118,6 +126,7 @@ export class Model {
     const found = this.#get(claim.messageId);
     found.attempts = claim.attempt + 1;
     found.log.push('retrying');
+    this.#held(claim).told = true;
     return true;
   }
 
@@ -136,11 +145,11 @@ export class Model {
     return proceed ? this.#claimNext(claim.queue) : undefined;
   }
 
-  release(claim: ModelClaim, { called }: Handover): void {
-    const { held } = this.#queue(claim.queue);
-    if (!held || !this.holds(claim)) return;
-    held.holder = undefined;
-    held.unused = !called;
+  release(claim: ModelClaim, handover: Handover): void {
+    if (!this.holds(claim)) return;
+    const held = this.#held(claim);
+    const called = handover.called && !held.told;
+    Object.assign(held, { holder: undefined, unused: !called, told: false });
     if (!called) this.#get(claim.messageId).attempts -= 1;
   }
 
@@ -192,8 +201,14 @@ export class Model {
     found.attempts += 1;
     found.status = 'processing';
     found.log.push('processing');
-    this.#queue(queueId).held = { id, holder: this.#claims, unused: false, cancelled: false };
+    this.#queue(queueId).held = { id, holder: this.#claims, unused: false, told: false, cancelled: false };
     return { queue: queueId, messageId: id, attempt: found.attempts, holder: this.#claims };
+  }
+
+  #held({ queue }: ModelClaim): Held {
+    const { held } = this.#queue(queue);
+    if (!held) throw new Error(`The model knows of no claim in ${queue}`);
+    return held;
   }
 
   #end(found: ModelMessage, status: Outcome['status']): void {

@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
-import type { ClaimedMessage } from '../../src/store/store.ts';
+import { type ClaimedMessage, READ_AGAIN } from '../../src/store/store.ts';
 import { Feed } from '../../src/stream/feed.ts';
 import { aDirectory } from '../helpers/broker.ts';
-import { claimed, queued, settingsOf, workerEvents } from '../store/contract/kit.ts';
+import { claimed, FAILED, queued, settingsOf, workerEvents } from '../store/contract/kit.ts';
 
 /** A message that is worked on, and a feed of it that hears only what the test tells it. */
 async function aFeed(t: ExecutionContext) {
@@ -60,4 +60,16 @@ test('news that leaves a gap, or repeats what is known, is read from the log', a
   feed.change(missed);
   feed.change(heard);
   t.deepEqual(idsAfter(feed, last), [last + 1, last + 2, last + 3, last + 4, last + 5]);
+});
+
+test('a feed that has missed the end of a log goes on with the one that was begun anew', async (t) => {
+  const { store, claim, feed } = await aFeed(t);
+  await store.settle(claim, claim.last, workerEvents('a', 'b'), FAILED, false);
+  await store.requeue('u', claim.messageId);
+  const { version } = feed;
+  feed.change(READ_AGAIN);
+  await feed.news(version, AbortSignal.timeout(10_000));
+  t.deepEqual(idsAfter(feed, 5), [6]);
+  t.is(feed.after(claim.last), undefined, 'what is void has to be read, and is not there');
+  t.like(await feed.read(claim.last, 10), { after: 5, last: 6 });
 });

@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import { createServer, ServerResponse } from 'node:http';
-import { connect } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
@@ -11,6 +9,7 @@ import { Listener } from '../../src/stream/listener.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { claimed, FAILED, filled, queued, settingsOf, workerEvents } from '../store/contract/kit.ts';
+import { aResponse } from './response.ts';
 
 /** A store that knows how much of it is watched, and can be away for those who want to. */
 class WatchedStore extends EmbeddedStore {
@@ -99,14 +98,7 @@ test('a join at a store that is closed is refused as one that is away', async (t
 test('a client that has left before its listener begins ends it', async (t) => {
   const { store, hub } = aHub(t);
   const { id } = await queued(store, 'u');
-  const server = createServer().listen(0, '127.0.0.1');
-  t.teardown(() => server.close());
-  await once(server, 'listening');
-  const address = server.address();
-  const client = connect(typeof address === 'object' && address ? address.port : 0, '127.0.0.1');
-  client.write('GET / HTTP/1.1\r\nHost: broker\r\n\r\n');
-  const [, response] = await once(server, 'request');
-  if (!(response instanceof ServerResponse)) throw new Error('There is no response.');
+  const { response, client } = await aResponse(t);
   const closed = once(response, 'close');
   client.destroy();
   await closed;
@@ -129,15 +121,15 @@ test('a feed that has ended is replaced by a new one when its message is put int
   const fresh = await hub.join('u', id);
   t.not(fresh, old);
   t.false(fresh.ended);
-  t.is((await fresh.read(0, 10))?.last, 1);
+  t.is((await fresh.read(0, 10))?.last, 5);
   // Whoever still reads the old one takes nothing from the new one by leaving.
   hub.leave(old);
   await settled();
   t.like(store, { watches: 1, watching: 1 });
   await claimed(store, 'u');
   t.deepEqual(
-    fresh.after(1)?.map((frame) => frame.id),
-    [2],
+    fresh.after(5)?.map((frame) => frame.id),
+    [6],
     'its news goes to the new one',
   );
   hub.leave(fresh);

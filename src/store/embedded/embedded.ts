@@ -35,6 +35,7 @@ type QueueRow = {
   lease_until: number;
   previous: number;
   unused: number;
+  told: number;
   cancelled: number;
 };
 
@@ -148,8 +149,10 @@ export class EmbeddedStore implements Store {
         this.#finishClaimed(message);
         return this.#claimNext(queue);
       }
+      const told = this.#onlyTold(held);
+      if (told) message.attempts -= 1;
       const attempt = message.attempts + 1;
-      const retrying = held.unused ? [] : [retryingEvent(message.id, attempt, TAKEN_OVER)];
+      const retrying = held.unused || told ? [] : [retryingEvent(message.id, attempt, TAKEN_OVER)];
       return this.#take(message, [...retrying, processingEvent(message.id, attempt)], false);
     });
   }
@@ -166,6 +169,7 @@ export class EmbeddedStore implements Store {
       const attempt = claim.attempt + 1;
       const end = this.#messages.log(message, last, [retryingEvent(message.id, attempt, reason)]);
       this.#db.run('UPDATE messages SET attempts = ? WHERE seq = ?', attempt, message.seq);
+      this.#db.run('UPDATE queues SET told = ? WHERE id = ?', end, claim.queue);
       return { ...claim, attempt, payload: this.#messages.payload(message), last: end, queuedAt: message.queued_at };
     });
   }
@@ -188,18 +192,19 @@ export class EmbeddedStore implements Store {
     });
   }
 
-  async release(claim: Claim, { called, delayMs }: Handover): Promise<void> {
+  async release(claim: Claim, handover: Handover): Promise<void> {
     this.#change(() => {
+      const held = this.#held(claim.queue);
+      if (held?.token !== claim.token) return;
+      const called = handover.called && !this.#onlyTold(held);
       // A cancelled message is not kept waiting for its end.
-      const due = Date.now() + (this.#held(claim.queue)?.cancelled ? 0 : Math.round(delayMs));
-      const changes = this.#db.run(
-        `UPDATE queues SET lease_until = ?, owner = '', token = 0, previous = 0, unused = ? WHERE id = ? AND token = ?`,
+      const due = Date.now() + (held.cancelled ? 0 : Math.round(handover.delayMs));
+      this.#db.run(
+        `UPDATE queues SET lease_until = ?, owner = '', token = 0, previous = 0, unused = ?, told = 0 WHERE id = ?`,
         due,
         called ? 0 : 1,
         claim.queue,
-        claim.token,
       );
-      if (!changes) return;
       if (!called) this.#db.run('UPDATE messages SET attempts = attempts - 1 WHERE id = ?', claim.messageId);
       this.#work.due(claim.queue, due);
     });
@@ -350,8 +355,14 @@ export class EmbeddedStore implements Store {
   }
 
   #held(queue: string): QueueRow | undefined {
-    const sql = 'SELECT message_id, owner, token, lease_until, previous, unused, cancelled FROM queues WHERE id = ?';
+    const sql =
+      'SELECT message_id, owner, token, lease_until, previous, unused, told, cancelled FROM queues WHERE id = ?';
     return this.#db.get<QueueRow>(sql, queue);
+  }
+
+  /** The claim came no further than to say that there will be another attempt. */
+  #onlyTold(held: QueueRow): boolean {
+    return held.told > 0 && this.#claimed(held).last === held.told;
   }
 
   #claimed(held: QueueRow): MessageRow {

@@ -24,6 +24,7 @@ export type MessageRow = {
   started_at: number | null;
   ended_at: number | null;
   attempts: number;
+  first: number;
   last: number;
   token: number;
   code: string | null;
@@ -116,12 +117,12 @@ export class Messages {
     return undefined;
   }
 
-  /** A failed message begins anew, at the end of its queue: under a new `seq`, with its first event for a log. */
+  /** A failed message begins anew, at the end of its queue: under a new `seq`, with a new log that counts on. */
   restart(message: MessageRow, position: number, now: number): void {
     this.#db.run('DELETE FROM events WHERE message = ?', message.seq);
     this.#db.run(
       `UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), status = 'queued', position = ?, queued_at = ?,
-         started_at = NULL, ended_at = NULL, attempts = 0, last = 1, token = 0, code = NULL, error = NULL, expires_at = NULL
+         started_at = NULL, ended_at = NULL, attempts = 0, first = last + 1, last = last + 1, token = 0, code = NULL, error = NULL, expires_at = NULL
        WHERE seq = ?`,
       position,
       now,
@@ -174,11 +175,11 @@ export class Messages {
   }
 
   read(message: MessageRow, after: number, limit: number): LogPage {
-    const first = after < 1 && limit > 0 ? [queuedEvent(message.id, message.position)] : [];
+    const first = after < message.first && limit > 0 ? [queuedEvent(message.id, message.position)] : [];
     const rows = this.#db.each<LogEvent>(
       'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
       message.seq,
-      Math.max(after, 1),
+      Math.max(after, message.first),
       Math.max(0, limit - first.length),
     );
     const rest: LogEvent[] = [];
@@ -191,6 +192,7 @@ export class Messages {
     return {
       status: message.status,
       position: this.position(message),
+      after: Math.max(after, message.first - 1),
       events: [...first, ...rest],
       last: message.last,
     };

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS queues (
   lease_until INTEGER NOT NULL,          -- a claim not renewed by then may be taken over
   previous    INTEGER NOT NULL,          -- token of the claim whose settling claimed this one, else 0
   unused      INTEGER NOT NULL DEFAULT 0,-- 1: given up before the worker call of its attempt was made
+  told        INTEGER NOT NULL DEFAULT 0,-- the event that said there will be another attempt, if one did
   cancelled   INTEGER NOT NULL DEFAULT 0 -- 1: the message is to be cancelled by who holds the claim
 ) WITHOUT ROWID;
 
@@ -19,6 +20,7 @@ CREATE TABLE IF NOT EXISTS messages (
   queued_at   INTEGER NOT NULL,
   started_at  INTEGER,                   -- first claimed
   attempts    INTEGER NOT NULL DEFAULT 0,
+  first       INTEGER NOT NULL DEFAULT 1,-- id of its first event, told by position; higher once it was retried
   last        INTEGER NOT NULL DEFAULT 1,-- id of the last event in the log
   token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
   ended_at    INTEGER,
@@ -40,7 +42,7 @@ CREATE TABLE IF NOT EXISTS payloads (
 
 CREATE TABLE IF NOT EXISTS events (
   message     INTEGER NOT NULL,          -- messages.seq
-  id          INTEGER NOT NULL,          -- counts from 1 in each message; 1 is told by messages.position
+  id          INTEGER NOT NULL,          -- counts from 1 in each message
   name        TEXT NOT NULL,             -- empty: the worker's own event
   data        TEXT NOT NULL,
   PRIMARY KEY (message, id)

@@ -20,4 +20,9 @@ if held[5] then
   unclaim()
   return claim_next(nonce, '')
 end
-return take(held[1], held[6] ~= '1' and TAKEN_OVER, nonce, '')
+local unused = held[6] == '1'
+if only_told() then
+  redis.call('HINCRBY', message_key(held[1]), 'attempts', -1)
+  unused = true
+end
+return take(held[1], not unused and TAKEN_OVER, nonce, '')

@@ -180,10 +180,16 @@ local function take(id, reason, nonce, previous)
   if attempt == 1 then redis.call('HSET', m, 'started_at', now) end
   local token = redis.call('HINCRBY', COUNTS, 'token', 1)
   redis.call('HSET', CLAIM, 'message', id, 'owner', broker, 'token', token, 'until', now + lease,
-    'nonce', nonce, 'previous', previous, 'unused', '')
+    'nonce', nonce, 'previous', previous, 'unused', '', 'told', '')
   redis.call('ZADD', DUE, now + lease, queue)
   publish(id, last, not reason, broker)
   return claimed(#events / 2)
+end
+
+-- Has the claim come no further than to say that there will be another attempt? `told`: the event that said so.
+local function only_told()
+  local held = redis.call('HMGET', CLAIM, 'message', 'told')
+  return (held[2] or '') ~= '' and redis.call('HGET', message_key(held[1]), 'last') == held[2]
 end
 
 -- Claims the first waiting message; false when none waits.

@@ -185,18 +185,19 @@ export class RedisStore implements Store {
 
   async read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined> {
     const base = baseOf(shardOf(queue));
-    const fromStart = after < 1 && limit > 0;
     const reply = await this.#redis.run(
       SCRIPTS.read,
       [...messageKeys(base, messageId), `${base}w:${queue}`],
-      [queue, messageId, Math.max(after, 1), fromStart ? limit - 1 : limit, PAGE_BYTES],
+      [queue, messageId, after, limit, PAGE_BYTES],
     );
     if (reply === null) return undefined;
-    const [status, position, accepted, last, stored] = list(reply);
+    const [status, position, accepted, first, last, stored] = list(reply);
+    const fromStart = after < integer(first) && limit > 0;
     const events = pairs(stored, (name, data) => ({ name: text(name), data: text(data) }));
     return {
       status: statusOf(status),
       position: integer(position),
+      after: Math.max(after, integer(first) - 1),
       events: fromStart ? [queuedEvent(messageId, integer(accepted)), ...events] : events,
       last: integer(last),
     };

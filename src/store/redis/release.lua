@@ -3,13 +3,14 @@
 -- ARGV    8 token   9 '1' when the worker call of this attempt was made, else the attempt is not counted
 --         10 due again in so many ms
 -- answer  1 when it was still held, else 0
-local token, called, due = ARGV[8], ARGV[9] == '1', now + ARGV[10]
+local token, due = ARGV[8], now + ARGV[10]
 
 if not holds(token) then return 0 end
+local called = ARGV[9] == '1' and not only_told()
 -- A cancelled message is not kept waiting for its end.
 if redis.call('HEXISTS', CLAIM, 'cancelled') == 1 then due = now end
 if not called then redis.call('HINCRBY', message_key(redis.call('HGET', CLAIM, 'message')), 'attempts', -1) end
 -- Without a token nothing can be written under it any more; without the others a repeat that comes late finds nothing.
-redis.call('HSET', CLAIM, 'until', due, 'owner', '', 'token', '', 'nonce', '', 'previous', '', 'unused', called and '' or 1)
+redis.call('HSET', CLAIM, 'until', due, 'owner', '', 'token', '', 'nonce', '', 'previous', '', 'told', '', 'unused', called and '' or 1)
 redis.call('ZADD', DUE, due, queue)
 return 1

@@ -1,10 +1,11 @@
--- Puts a failed message at the end of its queue again, as if it had just been accepted.
+-- Puts a failed message at the end of its queue again, as if it had just been accepted. Its new log counts on from the
+-- old one, so that a listener who comes back with an id of the old one misses nothing of the new.
 --
 -- ARGV    8 message   9 most that may wait
 -- answer  {'queued', position}  {'full', length}  {'not_failed', status}, or nil when this queue does not know the message
 local id, m = ARGV[8], message_key(ARGV[8])
 
-local stored = redis.call('HMGET', m, 'queue', 'status', 'keys')
+local stored = redis.call('HMGET', m, 'queue', 'status', 'keys', 'last')
 if stored[1] ~= queue then return false end
 if stored[2] ~= 'failed' then return { 'not_failed', stored[2] } end
 local length = redis.call('LLEN', WAITING)
@@ -12,7 +13,8 @@ if length >= tonumber(ARGV[9]) then return { 'full', length } end
 
 redis.call('PERSIST', m)
 redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error')
-redis.call('HSET', m, 'status', 'queued', 'position', length + 1, 'queued_at', now, 'attempts', 0, 'last', 1)
+redis.call('HSET', m, 'status', 'queued', 'position', length + 1, 'queued_at', now, 'attempts', 0,
+  'first', stored[4] + 1, 'last', stored[4] + 1)
 redis.call('DEL', log_key(id))
 redis.call('ZREM', base .. 'dead', id)
 for _, key in ipairs(cjson.decode(stored[3])) do

@@ -6,7 +6,9 @@ local token, id, last, attempt = ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11]
 
 if not holds(token, id) then return { 'lost' } end
 if not log(id, last, 12) then return gap(id) end
+local told = last + (#ARGV - 11) / 2
 redis.call('HSET', message_key(id), 'attempts', attempt)
-publish(id, last + (#ARGV - 11) / 2, false, broker)
+redis.call('HSET', CLAIM, 'told', told)
+publish(id, told, false, broker)
 local m = redis.call('HMGET', message_key(id), 'payload', 'queued_at')
 return { 'ok', m[1], tonumber(m[2]) }

@@ -185,6 +185,28 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     t.like(taken, { attempt: 3, last: 6 });
   });
 
+  for (const how of ['runs out', 'is given up'] as const) {
+    test(`an attempt that was only told of is not counted when its claim ${how}`, async (t) => {
+      const place = await aPlace(t);
+      const store = await place.broker();
+      const queue = aQueue();
+      await filled(store, queue, 1);
+      const first = await claimed(store, queue);
+      const second = await store.retry(first, first.last, 'busy');
+      // Whoever gives it up may not know yet that the next attempt is counted.
+      if (how === 'is given up') await store.release(first, CALLED);
+      const third = await claimed(store, queue);
+      t.like(third, { attempt: second.attempt, last: second.last + 1 });
+      t.is((await store.message(queue, first.messageId))?.attempts, second.attempt);
+      t.deepEqual(
+        (await logOf(store, queue, first.messageId))?.map(({ name }) => name),
+        ['queued', 'processing', 'retrying', 'processing'],
+      );
+      // From here on a call may have been made.
+      t.like(await claimed(store, queue), { attempt: third.attempt + 1 });
+    });
+  }
+
   test('settling ends a message and takes the next only if asked to', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();

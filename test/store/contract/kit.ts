@@ -110,12 +110,13 @@ export async function renewal(store: Store, claims: readonly Claim[]) {
 /** The whole log of a message. */
 export async function logOf(store: Store, queue: string, messageId: string): Promise<readonly LogEvent[] | undefined> {
   const log: LogEvent[] = [];
-  for (;;) {
-    const page = await store.read(queue, messageId, log.length, 100_000);
+  for (let after = 0; ; ) {
+    const page = await store.read(queue, messageId, after, 100_000);
     if (!page) return undefined;
     log.push(...page.events);
-    if (log.length >= page.last) return log;
-    if (!page.events.length) throw new Error(`The log of ${messageId} ends at ${log.length}, not at ${page.last}`);
+    after = page.after + page.events.length;
+    if (after >= page.last) return log;
+    if (!page.events.length) throw new Error(`The log of ${messageId} ends at ${after}, not at ${page.last}`);
   }
 }
 

@@ -22,6 +22,7 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     if (!message) return t.fail();
     const queued = { name: 'queued', data: JSON.stringify({ message_id: message.id, queue_position: 2 }) };
     t.deepEqual(await store.read(queue, message.id, 0, 10), {
+      after: 0,
       status: 'queued',
       position: 2,
       events: [queued],
@@ -32,6 +33,7 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     const { next } = await store.settle(first, first.last, [], COMPLETED, true);
     const processing = { name: 'processing', data: JSON.stringify({ message_id: message.id, attempt: 1 }) };
     t.deepEqual(await store.read(queue, message.id, 0, 10), {
+      after: 0,
       status: 'processing',
       position: 0,
       events: [queued, processing],
@@ -45,6 +47,7 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     const { last } = await store.settle(next, 4, [three], COMPLETED, true);
     const done = { name: 'done', data: JSON.stringify({ message_id: message.id, status: 'completed' }) };
     t.deepEqual(await store.read(queue, message.id, 0, 10), {
+      after: 0,
       status: 'completed',
       position: 0,
       events: [queued, processing, one, two, three, done],
@@ -77,7 +80,7 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     }
     for (const after of [0, 1, 56]) {
       const page = await store.read(queue, claim.messageId, after, 0);
-      t.deepEqual(page, { status: 'processing', position: 0, events: [], last: 57 });
+      t.deepEqual(page, { status: 'processing', position: 0, after, events: [], last: 57 });
     }
     t.deepEqual((await store.read(queue, claim.messageId, 57, 10))?.events, []);
     t.deepEqual((await store.read(queue, claim.messageId, 1000, 10))?.events, []);

@@ -114,9 +114,9 @@ class Pair {
       );
       t.is(processing?.id, model.processing(id));
     }
-    for (const [id, { message, status, attempts, log }] of model.messages) {
+    for (const [id, { message, status, attempts, log, first }] of model.messages) {
       const position = model.waiting(message.queue).indexOf(id) + 1;
-      t.like(await store.message(message.queue, id), { status, attempts, position, last: log.length });
+      t.like(await store.message(message.queue, id), { status, attempts, position, last: first - 1 + log.length });
       const events = await logOf(store, message.queue, id);
       t.deepEqual(
         events?.map(({ name, data }) => name || data),

@@ -382,11 +382,13 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
       position: 2,
       attempts: 0,
       endedAt: undefined,
-      last: 1,
+      last: 6,
     });
     t.deepEqual(await logOf(store, queue, message.id), [
       { name: 'queued', data: JSON.stringify({ message_id: message.id, queue_position: 2 }) },
     ]);
+    for (const after of [0, 3, 5]) t.like(await store.read(queue, message.id, after, 10), { after: 5, last: 6 });
+    t.like(await store.read(queue, message.id, 6, 10), { after: 6, events: [] });
     const again = aMessage(queue, { deduplicationKeys: ['key'] });
     t.deepEqual(await store.enqueue(again), { type: 'duplicate', id: message.id, status: 'queued', position: 2 });
     t.like(await counts(store), { activeQueues: 1, waiting: 2, processing: 0 });
@@ -395,7 +397,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
     const ahead = await claimed(store, queue);
     t.is(ahead.messageId, other.id);
     const { next } = await store.settle(ahead, ahead.last, [], COMPLETED, true);
-    t.like(next, { messageId: message.id, payload: message.payload, attempt: 1, last: 2 });
+    t.like(next, { messageId: message.id, payload: message.payload, attempt: 1, last: 7 });
     if (!next) return t.fail();
     await store.settle(next, next.last, [], COMPLETED, true);
     t.like(await store.message(queue, message.id), { status: 'completed', failure: undefined });

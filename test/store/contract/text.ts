@@ -61,6 +61,7 @@ export function textContract(test: Declare, aPlace: MakePlace): void {
       const outcome = { status: 'failed', code: id, error: id } as const;
       await store.settle(claim, 3, [], outcome, true);
       t.deepEqual(await store.read(id, id, 0, 10), {
+        after: 0,
         status: 'failed',
         position: 0,
         events: [
