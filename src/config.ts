@@ -11,7 +11,7 @@ export class ConfigFault extends Error {
 const seconds = (fallback: number, least = 1) =>
   z
     .string()
-    .regex(/^\d+(\.\d+)?$/, 'is not a number of seconds; give one such as 30')
+    .regex(/^\d+(\.\d+)?$/, `is not a number of seconds; give one such as ${fallback}`)
     .transform(Number)
     .refine((value) => value >= least, `is too small; give at least ${least}`)
     .refine((value) => value <= 2_000_000, 'is too large; give at most 2000000')
@@ -21,7 +21,7 @@ const seconds = (fallback: number, least = 1) =>
 const count = (fallback: number, least = 1, most = 1_000_000_000) =>
   z
     .string()
-    .regex(/^\d+$/, 'is not a whole number; give one such as 50')
+    .regex(/^\d+$/, `is not a whole number; give one such as ${fallback}`)
     .transform(Number)
     .refine((value) => value >= least && value <= most, `is out of range; give ${least} to ${most}`)
     .default(fallback);

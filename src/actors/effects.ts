@@ -238,7 +238,7 @@ export class Effects {
         return await call();
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
-        this.#log.warn({ err: error, again_in_ms: waitMs }, 'the store does not answer');
+        this.#log.debug({ err: error, again_in_ms: waitMs }, 'the store does not answer');
         await delay(waitMs, undefined, { signal });
       }
     }

@@ -3,6 +3,9 @@ import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
 
+/** Whether the store answers: all of it, a part, or nothing. */
+type StoreState = 'whole' | 'in part' | 'away';
+
 /**
  * Finds queues with work that nobody here was told of: after a start, a crash of another broker, a lost hint.
  * Takes no more than this broker has use for, and looks again as soon as it has use for more.
@@ -20,6 +23,8 @@ export class Sweeper {
   #more = false;
   #stopped = false;
   #waiting = 0;
+  #state: StoreState = 'whole';
+  #since = Date.now();
 
   constructor(parts: {
     store: Store;
@@ -44,6 +49,11 @@ export class Sweeper {
   /** Messages waiting in the whole store: as of the last look, and what this broker has accepted since. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Since when a part of the store has not answered, in ms since 1970; undefined while all of it does. */
+  get incompleteSince(): number | undefined {
+    return this.#state === 'in part' ? this.#since : undefined;
   }
 
   /** One more message waits. */
@@ -73,15 +83,30 @@ export class Sweeper {
   async #once(): Promise<Sweep> {
     const limit = this.#stopped ? 0 : Math.max(0, this.#room());
     this.#more = false;
-    const sweep = await this.#store.sweep(limit);
+    const sweep = await this.#store.sweep(limit).catch((error: unknown) => {
+      this.#note('away', error);
+      throw error;
+    });
+    this.#note(sweep.complete ? 'whole' : 'in part');
     this.#more = sweep.due.length >= limit;
     this.#waiting = sweep.counts.waiting;
-    if (!sweep.complete) this.#log.warn('a part of the store did not answer: its queues are not looked at for now');
     if (!this.#stopped) for (const queue of sweep.due) this.#hint(queue);
     return sweep;
   }
 
+  /** One line when it changes: during an outage nobody needs two in a second. */
+  #note(state: StoreState, error?: unknown): void {
+    if (state === this.#state) return;
+    const lasted = { for_ms: Date.now() - this.#since };
+    this.#state = state;
+    this.#since = Date.now();
+    if (state === 'whole') this.#log.info(lasted, 'the store answers again');
+    else if (state === 'in part') this.#log.warn('a part of the store does not answer: its queues stand still');
+    else this.#log.warn({ err: error }, 'the store does not answer');
+  }
+
   #look(): void {
-    this.sweep().catch((error: unknown) => this.#log.warn({ err: error }, 'queues with work could not be looked for'));
+    // `#note` has told.
+    this.sweep().catch(() => {});
   }
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Broker, startBroker } from '../broker.ts';
-import { readConfig } from '../config.ts';
+import { ConfigFault, readConfig } from '../config.ts';
 import { createLog } from '../log.ts';
 import { startSimulatedWorker } from '../simulated-worker/server.ts';
 import { Columns } from './columns.ts';
@@ -23,6 +23,7 @@ const MAX_COLUMNS = 110;
 const directory = mkdtempSync(join(tmpdir(), 'bt-servant-demo-'));
 const worker = await startSimulatedWorker({ ttftMs: 300, chunkMs: 120 });
 const broker = await start(process.env['PORT'] ?? '8000');
+let stopping = false;
 process.once('SIGINT', () => void stop());
 process.once('SIGTERM', () => void stop());
 
@@ -37,7 +38,9 @@ await Promise.all([
   new Person('boaz', broker.url, columns, 1).say(BOAZ),
 ]);
 columns.close();
-console.log(`
+// Nobody who leaves in the middle wants to know what could be done next.
+if (!stopping)
+  console.log(`
 Send the next message yourself, and see the reply stream:
 
   curl -N ${broker.url}/api/v1/message -H 'Content-Type: application/json' -H 'Accept: text/event-stream' -d '{"user_id":"ruth","org_id":"demo","client_id":"curl","message":"And Genesis 1:2?"}'
@@ -57,12 +60,17 @@ async function start(port: string): Promise<Broker> {
   try {
     return await startBroker(readConfig(env), createLog('warn'));
   } catch (error) {
+    if (error instanceof ConfigFault) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(1);
+    }
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
     return start('0');
   }
 }
 
 async function stop(): Promise<void> {
+  stopping = true;
   await broker.stop();
   await worker.close();
   rmSync(directory, { recursive: true, force: true });

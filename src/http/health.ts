@@ -11,7 +11,9 @@ const STORE_ANSWERS_WITHIN_MS = 2000;
 export function getHealth({ store, sweeper, workerHealth, version }: Services): Middleware {
   return async (ctx) => {
     const [sweep, worker] = await Promise.all([soon(sweeper.sweep()), workerHealth.status()]);
-    const degraded = !worker.connected || worker.circuit === 'open' || sweep?.complete === false;
+    const workerIll = !worker.connected || worker.circuit === 'open';
+    const since = Math.min(workerIll ? worker.since : Infinity, sweeper.incompleteSince ?? Infinity);
+    const degraded = since < Infinity;
     ctx.status = sweep ? 200 : 503;
     ctx.body = {
       status: sweep ? (degraded ? 'degraded' : 'healthy') : 'unhealthy',
@@ -22,7 +24,7 @@ export function getHealth({ store, sweeper, workerHealth, version }: Services): 
       messages_waiting: sweep?.counts.waiting ?? 0,
       oldest_wait_seconds: (sweep?.counts.oldestWaitMs ?? 0) / 1000,
       worker_circuit: worker.circuit,
-      degraded_since: degraded ? iso(worker.since) : null,
+      degraded_since: degraded ? iso(since) : null,
       store: store.kind,
       version,
       uptime_seconds: Math.round(process.uptime()),

@@ -89,7 +89,7 @@ const completeEvent = z.object({ response: z.record(z.string(), z.unknown()) });
 async function resultOf(store: Store, queue: string, { id, last }: MessageState): Promise<unknown> {
   const page = await store.read(queue, id, last - 2, 1);
   const [event] = page?.events ?? [];
-  return event ? completeEvent.safeParse(JSON.parse(event.data)).data?.response : null;
+  return event ? (completeEvent.safeParse(JSON.parse(event.data)).data?.response ?? null) : null;
 }
 
 /** How the message ends; undefined when it has not within the time there is. */

@@ -18,6 +18,8 @@ const chatId = z.union([id, z.int('must be a whole number that JSON can hold')],
 /** Names a queue: a user, or a group chat. */
 const queueId = idOf(MAX_QUEUE_CHARS);
 
+const WITH_AUDIO = 'is required with message_type "audio"';
+
 /** What `POST /api/v1/message` takes. */
 const newMessage = z
   .object({
@@ -38,14 +40,31 @@ const newMessage = z
     callback_url: z.null('is not served by this version; leave it out and read the stream').optional(),
     if_busy: z.enum(['enqueue', 'reject', 'interrupt'], 'must be "enqueue", "reject" or "interrupt"').nullish(),
   })
-  .superRefine((body, issues) => {
-    const miss = (path: string, message: string) => issues.addIssue({ code: 'custom', path: [path], message });
-    if (body.message_type === 'audio') {
-      if (!body.audio_base64) miss('audio_base64', 'is required with message_type "audio"');
-      if (!body.audio_format) miss('audio_format', 'is required with message_type "audio"');
-    } else if (!body.message?.trim()) miss('message', 'must not be blank');
-    if (isGroup(body.chat_type) && body.chat_id == null) miss('chat_id', 'is required with this chat_type');
-  });
+  .refine((body) => body.message_type === 'audio' || !isBlank(body.message), needs('message', 'must not be blank'))
+  .refine((body) => body.message_type !== 'audio' || !isBlank(body.audio_base64), needs('audio_base64', WITH_AUDIO))
+  .refine((body) => body.message_type !== 'audio' || !isBlank(body.audio_format), needs('audio_format', WITH_AUDIO))
+  .refine(
+    (body) => !isGroup(body.chat_type) || body.chat_id != null,
+    needs('chat_id', 'is required with this chat_type'),
+  );
+
+/** What a field must be because of another one: told also when there are other faults, in one answer. */
+function needs(path: string, message: string) {
+  return {
+    path: [path],
+    message,
+    when: ({ value }: { value: unknown }) => isObject(value),
+  };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** One that is no text at all is another fault. */
+function isBlank(value: unknown): boolean {
+  return value == null || (typeof value === 'string' && value.trim() === '');
+}
 
 function isGroup(chatType: string | null | undefined): boolean {
   return chatType === 'group' || chatType === 'supergroup';

@@ -50,7 +50,7 @@ const ROWS: Record<string, Row> = {
     status: 422,
     code: 'invalid_fields',
     detail: /user_id is required/,
-    errors: ['user_id', 'org_id', 'client_id'],
+    errors: ['user_id', 'org_id', 'client_id', 'message'],
   },
   'empty fields': {
     body: message({ user_id: '', org_id: ' ', client_id: '', message: ' \n' }),

@@ -28,7 +28,11 @@ export function numberOf(event: LoggedEvent): number {
   return Number(fieldsOf(event)['attempt']);
 }
 
-/** Did a later attempt void this call's? */
+/** Did a later attempt void this call's, or its message's being cancelled? */
 export function isVoided(call: WorkerCall, log: readonly LoggedEvent[] = []): boolean {
-  return log.some((event) => event.name === 'retrying' && numberOf(event) > (call.attempt ?? 0));
+  return log.some(
+    (event) =>
+      (event.name === 'retrying' && numberOf(event) > (call.attempt ?? 0)) ||
+      (event.name === 'error' && fieldsOf(event)['status'] === 'cancelled'),
+  );
 }

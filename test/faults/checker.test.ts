@@ -27,6 +27,10 @@ const aMessage: fc.Arbitrary<MessageOutline> = fc.record({
   attempts: fc.array(anAttempt, { maxLength: 3 }),
   words: fc.nat({ max: 4 }),
   completed: fc.boolean(),
+  cancelled: fc.option(
+    fc.record({ running: fc.boolean(), by: fc.constantFrom('its id', 'its queue', 'another message') }),
+    { nil: undefined },
+  ),
   listeners: fc.array(aListener, { maxLength: 3 }),
 });
 
@@ -39,6 +43,7 @@ const PLAIN: MessageOutline = {
   attempts: [],
   words: 2,
   completed: true,
+  cancelled: undefined,
   listeners: [],
 };
 const STAYS: ListenerOutline = { early: [], stays: true, asksOnceMore: true, passing: true };
@@ -49,6 +54,9 @@ const SOUND = historyOf([
     { ...PLAIN, listeners: [STAYS, { ...STAYS, early: [{ events: 2, end: 'left' }] }] },
     { ...PLAIN, before: ['unknown', 'refused'], again: 2 },
     { ...PLAIN, givenUp: true },
+    { ...PLAIN, cancelled: { running: false, by: 'its id' } },
+    { ...PLAIN, cancelled: { running: true, by: 'its id' } },
+    { ...PLAIN, cancelled: { running: true, by: 'another message' } },
     { ...PLAIN, attempts: [{ how: 'frozen', words: 2, logged: 1, lasting: true }] },
     { ...PLAIN, attempts: [{ how: 'refused', words: 0, logged: 0, lasting: false }], completed: false },
   ],

@@ -1,6 +1,7 @@
 import { answersAreKept, attemptsCountUp, noStaleWrite, wholeAnswer } from './clauses/attempts.ts';
 import { brokersAreWell } from './clauses/brokers.ts';
 import { callsAreOver, noForeignCall, oneCallAtATime, orderOfAcceptance, runsOnce } from './clauses/calls.ts';
+import { cancelledAsSaid, cancelledOnPurpose, noCallAfterCancelling } from './clauses/cancellings.ts';
 import type { Clause } from './clauses/clause.ts';
 import { endedOnce, nothingAfterTheEnd, nothingLeft } from './clauses/ends.ts';
 import { gapless, nobodyLeftWaiting, oneSequence, resumedExactly } from './clauses/listenings.ts';
@@ -26,6 +27,9 @@ const CLAUSES = {
   noForeignCall,
   runsOnce,
   callsAreOver,
+  cancelledOnPurpose,
+  cancelledAsSaid,
+  noCallAfterCancelling,
   gapless,
   oneSequence,
   resumedExactly,

@@ -28,6 +28,7 @@ export async function conclude(
   return {
     leaseMs,
     sendings: recording.sendings,
+    cancellings: recording.cancellings,
     listenings: recording.listenings,
     calls: callsOf(worker),
     disturbances: recording.disturbances,

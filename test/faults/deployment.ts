@@ -9,6 +9,7 @@ import {
   type SimulatedWorker,
   startSimulatedWorker,
 } from '../../src/simulated-worker/server.ts';
+import { startCluster } from '../helpers/cluster.ts';
 import { type RedisServer, startRedis } from '../helpers/redis.ts';
 import { Broker } from './broker.ts';
 import type { Plan } from './plan.ts';
@@ -21,8 +22,16 @@ const SHIFTED_CLOCK = new URL('shifted-clock.mjs', import.meta.url).href;
 const BROKER_THAT_STOPS = fileURLToPath(new URL('broker-that-stops.ts', import.meta.url));
 const KEEPALIVE_MS = 100;
 
-/** A Redis, and how each broker reaches it. */
-export type SharedStore = { readonly redis: RedisServer; readonly proxies: readonly TcpProxy[] };
+/** A Redis or a Redis Cluster, and how each broker reaches it. */
+export type SharedStore = {
+  readonly nodes: readonly RedisServer[];
+  /** `REDIS_URL` of each broker. */
+  readonly urls: readonly string[];
+  /** One for each broker; none before a Cluster, whose nodes tell where the others are. */
+  readonly proxies: readonly TcpProxy[];
+  /** Makes a replica the master in place of its own; resolves when it is. Nothing is lost by it. */
+  readonly failOver: () => Promise<void>;
+};
 
 /** Brokers, their store and their worker, up and running. */
 export type Deployment = AsyncDisposable & {
@@ -42,15 +51,13 @@ export async function deploy(plan: Plan, recording: Recording, stops: readonly S
   const leaseMs = Number(plan.env['LEASE_SECONDS']) * 1000;
   await using parts = new AsyncDisposableStack();
   const worker = parts.use(await startSimulatedWorker({ keepaliveMs: KEEPALIVE_MS, respond: answerOnce }));
-  const shared = plan.store === 'redis' ? await aSharedStore(parts, plan.brokers) : undefined;
+  const shared = await aSharedStore(parts, plan);
   const directory = await aDirectory(parts);
   const brokers = Array.from({ length: plan.brokers }, (_, index) => {
     const name = String.fromCharCode(97 + index);
     const env = (life: number, key: string) => ({
       ...plan.env,
-      ...(shared
-        ? { REDIS_URL: `redis://127.0.0.1:${shared.proxies[index]?.port}` }
-        : { STORE: 'embedded', DATA_DIR: directory }),
+      ...(shared ? { REDIS_URL: shared.urls[index] ?? '' } : { STORE: 'embedded', DATA_DIR: directory }),
       ...clock(plan.clocksMs[(index + life - 1) % plan.clocksMs.length] ?? 0),
       WORKER_BASE_URL: worker.url,
       WORKER_API_KEY: key,
@@ -60,7 +67,7 @@ export async function deploy(plan: Plan, recording: Recording, stops: readonly S
     return parts.use(new Broker(name, { leaseMs, env, entry }, recording));
   });
   await Promise.all(brokers.map((broker) => broker.start()));
-  if (shared) parts.use(pulseOf(shared.redis, brokers, leaseMs, recording));
+  for (const node of shared?.nodes ?? []) parts.use(pulseOf(node, brokers, leaseMs, recording));
   const kept = parts.move();
   return { leaseMs, recording, worker, brokers, shared, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
@@ -70,12 +77,29 @@ function answerOnce({ n, message, attempt }: CallRecord): Directives {
   return { text: `this is call ${n} attempt ${attempt} of a message`, ...parseDirectives(message).directives };
 }
 
-async function aSharedStore(parts: AsyncDisposableStack, brokers: number): Promise<SharedStore> {
+async function aSharedStore(parts: AsyncDisposableStack, { store, brokers }: Plan): Promise<SharedStore | undefined> {
+  switch (store) {
+    case 'embedded':
+      return undefined;
+    case 'redis':
+      return aRedis(parts, brokers);
+    case 'cluster': {
+      const cluster = await startCluster();
+      parts.defer(() => cluster.stop());
+      const urls = Array.from({ length: brokers }, () => cluster.url);
+      return { nodes: cluster.nodes, urls, proxies: [], failOver: cluster.failOver };
+    }
+  }
+}
+
+async function aRedis(parts: AsyncDisposableStack, brokers: number): Promise<SharedStore> {
   const redis = await startRedis({ appendonly: true });
   parts.defer(() => redis.stop());
   const proxies = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.start(redis.port)));
   for (const proxy of proxies) parts.use(proxy);
-  return { redis, proxies };
+  const urls = proxies.map(({ port }) => `redis://127.0.0.1:${port}`);
+  const failOver = () => Promise.reject(new Error('A single Redis has no replica.'));
+  return { nodes: [redis], urls, proxies, failOver };
 }
 
 async function aDirectory(parts: AsyncDisposableStack): Promise<string> {

@@ -20,6 +20,7 @@ export type SentMessage = {
   readonly queue: string;
   readonly clientMessageId: string;
   readonly text: string;
+  readonly interrupts: boolean;
   readonly sendings: readonly Sending[];
   /** All ids it was accepted under: one, or something is wrong. */
   readonly messageIds: readonly string[];
@@ -49,11 +50,12 @@ function sentMessages(sendings: readonly Sending[]): SentMessage[] {
   return [...groups.values()].flatMap((group) => {
     const [first] = group;
     if (!first) return [];
-    const { queue, clientMessageId, text } = first;
+    const { queue, clientMessageId, text, interrupts } = first;
     const messageIds = new Set(group.flatMap(({ answer }) => (answer.type === 'accepted' ? [answer.messageId] : [])));
     const firstAccepted = placeOf(group.find(({ answer }) => answer.type === 'accepted'));
     const firstSent = placeOf(first) ?? 0;
-    return [{ queue, clientMessageId, text, sendings: group, messageIds: [...messageIds], firstSent, firstAccepted }];
+    const what = { queue, clientMessageId, text, interrupts };
+    return [{ ...what, sendings: group, messageIds: [...messageIds], firstSent, firstAccepted }];
   });
 }
 

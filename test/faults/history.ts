@@ -6,6 +6,8 @@ export type History = {
   readonly leaseMs: number;
   /** Requests to accept a message. Those of one queue stand in the order in which its one client made them. */
   readonly sendings: readonly Sending[];
+  /** Requests to cancel something. */
+  readonly cancellings: readonly Cancelling[];
   /** Connections to messages' events. Those of one listener stand in the order in which it made them. */
   readonly listenings: readonly Listening[];
   /** Worker calls, in the order in which they reached the worker. */
@@ -24,7 +26,20 @@ export type Sending = {
   readonly clientMessageId: string;
   /** What the message says: never the same in two messages. */
   readonly text: string;
+  /** It was to cancel all that is before it in its queue. */
+  readonly interrupts: boolean;
   readonly answer: Answer;
+};
+
+/** One request to cancel a message, or all that wait in a queue. */
+export type Cancelling = {
+  readonly queue: string;
+  /** Undefined: all that wait. */
+  readonly messageId: string | undefined;
+  /** Undefined where none came. */
+  readonly answer: { readonly status: number } | undefined;
+  /** When the answer was there, or given up on. */
+  readonly answeredMs: number;
 };
 
 export type Answer =

@@ -38,26 +38,28 @@ const INFLICT: Readonly<Record<FaultKind, Inflict>> = {
     await broker.start();
   },
   'Redis is killed': async (deployment, { forMs }) => {
-    const { redis } = sharedOf(deployment);
+    const redis = redisOf(deployment);
     const over = cutOff(deployment, deployment.brokers);
     await redis.kill();
     await delay(forMs);
     await redis.restart();
     over();
   },
-  'Redis is frozen': async (deployment, { forMs }) => {
-    const { redis } = sharedOf(deployment);
+  'Redis is frozen': freezeRedis,
+  'Redis is frozen for long': freezeRedis,
+  'a replica takes over': async (deployment) => {
     const over = cutOff(deployment, deployment.brokers);
-    redis.freeze();
-    await delay(forMs);
-    redis.resume();
+    await sharedOf(deployment).failOver();
     over();
   },
   'scripts are flushed': async (deployment) => {
-    const answer = await sharedOf(deployment).redis.say('SCRIPT FLUSH');
-    if (!answer.startsWith('+OK')) throw new Error(`Redis did not flush its scripts: ${answer}`);
+    for (const node of sharedOf(deployment).nodes) {
+      const answer = await node.say('SCRIPT FLUSH');
+      if (!answer.startsWith('+OK')) throw new Error(`Redis did not flush its scripts: ${answer}`);
+    }
   },
   'the worker is down': workerAway,
+  'the worker is down for long': workerAway,
   'the worker dies': workerAway,
   'the network is cut': async (deployment, fault) => {
     const proxy = proxyOf(deployment, fault);
@@ -71,6 +73,15 @@ const INFLICT: Readonly<Record<FaultKind, Inflict>> = {
   'the network holds what comes from Redis': (deployment, fault) => hold(deployment, fault, ['from']),
   'the network holds everything': (deployment, fault) => hold(deployment, fault, ['to', 'from']),
 };
+
+async function freezeRedis(deployment: Deployment, { forMs }: Fault): Promise<void> {
+  const redis = redisOf(deployment);
+  const over = cutOff(deployment, deployment.brokers);
+  redis.freeze();
+  await delay(forMs);
+  redis.resume();
+  over();
+}
 
 async function workerAway({ worker, recording }: Deployment, { forMs }: Fault): Promise<void> {
   const over = recording.workerGoes();
@@ -113,6 +124,12 @@ function proxyOf(deployment: Deployment, { broker }: Fault): SharedStore['proxie
   const found = sharedOf(deployment).proxies[broker];
   if (!found) throw new Error(`There is no network of broker ${broker}.`);
   return found;
+}
+
+function redisOf(deployment: Deployment): SharedStore['nodes'][number] {
+  const [node, ...others] = sharedOf(deployment).nodes;
+  if (!node || others.length) throw new Error('This fault needs a single Redis.');
+  return node;
 }
 
 function sharedOf({ shared }: Deployment): SharedStore {

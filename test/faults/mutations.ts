@@ -84,7 +84,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'an attempt is skipped',
     clause: 'attemptsCountUp',
     mutate: (history, pick) =>
-      atLog(history, pick(history.messages), (log) =>
+      atLog(history, pick(history.messages.filter(wasTried)), (log) =>
         log.map((event) => (event.name === 'processing' ? renumbered(event, 1) : event)),
       ),
   },
@@ -312,6 +312,50 @@ export const MUTATIONS: readonly Mutation[] = [
     mutate: (history, pick) => atListening(history, pick(history.listenings), () => ({ events: [], end: 404 })),
   },
   {
+    name: 'a message is cancelled that nobody wanted to be',
+    clause: 'cancelledOnPurpose',
+    mutate: (history, pick) => {
+      const message = pick(history.messages.filter(isCancelled));
+      return message && { ...history, cancellings: [], sendings: history.sendings.map(interruptsNothing) };
+    },
+  },
+  {
+    name: 'a message is cancelled by one that was accepted before it',
+    clause: 'cancelledOnPurpose',
+    mutate: (history, pick) => {
+      const urgent = pick(history.sendings.filter(({ interrupts }) => interrupts));
+      const rest = history.sendings.filter((sending) => sending !== urgent).map(interruptsNothing);
+      return urgent && { ...history, cancellings: [], sendings: [urgent, ...rest] };
+    },
+  },
+  {
+    name: 'a message is said to be cancelled and is not',
+    clause: 'cancelledAsSaid',
+    mutate: (history, pick) => {
+      const message = pick(history.messages.filter((one) => !isCancelled(one)));
+      return message && saidToBeCancelled(history, message, after(history).startedMs);
+    },
+  },
+  {
+    name: 'to cancel a message is answered with a fault of the broker',
+    clause: 'cancelledAsSaid',
+    mutate: (history, pick) => {
+      const one = pick(history.cancellings);
+      return one && { ...history, cancellings: [...history.cancellings, { ...one, answer: { status: 500 } }] };
+    },
+  },
+  {
+    name: 'a message is called after it was said to be cancelled',
+    clause: 'noCallAfterCancelling',
+    mutate: (history, pick) => {
+      const called = history.messages.filter(
+        ({ messageId }) => history.calls.findLast((call) => call.messageId === messageId)?.broker === 'a.1',
+      );
+      const message = pick(called.filter(isCancelled));
+      return message && saidToBeCancelled(history, message, -1);
+    },
+  },
+  {
     name: 'a listener misses an event',
     clause: 'gapless',
     mutate: (history, pick) =>
@@ -488,8 +532,26 @@ function isVoid(history: History, call: WorkerCall): boolean {
   return log.filter(({ name }) => name === 'retrying').length >= (call.attempt ?? 0);
 }
 
+function wasTried({ log }: StoredMessage): boolean {
+  return log.some(({ name }) => name === 'processing');
+}
+
 function wasRetried({ log }: StoredMessage): boolean {
   return log.some(({ name }) => name === 'retrying');
+}
+
+/** A client was told so at that time. */
+function saidToBeCancelled(history: History, { queue, messageId }: StoredMessage, answeredMs: number): History {
+  const said = { queue, messageId, answer: { status: 200 }, answeredMs };
+  return { ...history, cancellings: [...history.cancellings, said] };
+}
+
+function isCancelled({ status }: StoredMessage): boolean {
+  return status === 'cancelled';
+}
+
+function interruptsNothing(sending: Sending): Sending {
+  return { ...sending, interrupts: false };
 }
 
 function isCompleted({ status }: StoredMessage): boolean {

@@ -5,8 +5,8 @@ import type { Disturbance, WorkerCall } from './history.ts';
 /**
  * The one exception that guarantee G1 makes. At the moment `atMs` a call is an orphan if both are true:
  *
- * - its attempt is void: the log says `retrying` for a later one, so its claim was taken over and nothing it still
- *   brings may count;
+ * - its attempt is void: the log says `retrying` for a later one, so its claim was taken over, or that its message was
+ *   cancelled, and nothing it still brings may count;
  * - by then its broker could not know that: it had been killed (and the worker has not noticed yet), or had been
  *   frozen or cut off from the store for so long that its claim may have run out.
  *

@@ -4,7 +4,7 @@ import { Dice } from './dice.ts';
 /** All that will be done in one run: who sends and listens, and what goes wrong when. One seed gives one plan. */
 export type Plan = {
   readonly seed: number;
-  readonly store: StoreKind;
+  readonly store: PlanStore;
   readonly brokers: number;
   /** By how much the brokers' clocks are off. Each new process of a broker takes the next one. */
   readonly clocksMs: readonly number[];
@@ -13,6 +13,9 @@ export type Plan = {
   readonly users: readonly UserPlan[];
   readonly faults: readonly Fault[];
 };
+
+/** `cluster`: a Redis Cluster. */
+export type PlanStore = StoreKind | 'cluster';
 
 export type UserPlan = {
   readonly queue: string;
@@ -31,6 +34,12 @@ export type MessagePlan = {
   readonly streamed: boolean;
   /** Goes on to the next message when nobody knows whether this one was accepted, and asks only at the end. */
   readonly givesUp: boolean;
+  /** Cancels whatever is before it in its queue. */
+  readonly interrupts: boolean;
+  /** Is cancelled so long after it was accepted. */
+  readonly cancelledAfterMs: number | undefined;
+  /** Once it is accepted, all that waits is cancelled. */
+  readonly clears: boolean;
   readonly listeners: readonly ListenerPlan[];
 };
 
@@ -39,22 +48,33 @@ export type ListenerPlan = {
   readonly seed: number;
 };
 
-const FAULTS = [
+/** Faults of some length that any store can meet, and those that are only for Redis, or for a Cluster. */
+const ANYWHERE = [
   'a broker is killed',
   'a broker is frozen',
   'a broker is stopped in order',
+  'the worker is down',
+  'the worker dies',
+] as const;
+const AT_REDIS = [
   'Redis is killed',
   'Redis is frozen',
   'scripts are flushed',
-  'the worker is down',
-  'the worker dies',
   'the network is cut',
   'the network holds what goes to Redis',
   'the network holds what comes from Redis',
   'the network holds everything',
 ] as const;
 
-export type FaultKind = (typeof FAULTS)[number];
+const AT_CLUSTER = ['a replica takes over', 'scripts are flushed'] as const;
+/** These take so long that they are rare. */
+const LONG = ['the worker is down for long', 'Redis is frozen for long'] as const;
+
+export type FaultKind =
+  | (typeof ANYWHERE)[number]
+  | (typeof AT_REDIS)[number]
+  | (typeof AT_CLUSTER)[number]
+  | (typeof LONG)[number];
 
 export type Fault = {
   readonly kind: FaultKind;
@@ -66,7 +86,7 @@ export type Fault = {
 
 /** What of a plan is not left to chance. */
 export type Wish = {
-  readonly store?: StoreKind;
+  readonly store?: PlanStore;
   readonly brokers?: number;
   readonly faults?: readonly FaultKind[];
   /** An `ill` one answers rubbish, breaks off, hangs, is too busy. */
@@ -74,10 +94,25 @@ export type Wish = {
   readonly clocks?: 'right' | 'wrong';
   /** `MAX_ATTEMPTS`. */
   readonly attempts?: number;
+  /** Whether users cancel, clear and interrupt. */
+  readonly cancels?: boolean;
   /** How many users there are, and how many messages each sends. */
   readonly size?: number;
 };
 
+/** A Cluster takes longest to put up. */
+const STORES: readonly [PlanStore, ...PlanStore[]] = [
+  'cluster',
+  'embedded',
+  'embedded',
+  'embedded',
+  'redis',
+  'redis',
+  'redis',
+  'redis',
+  'redis',
+  'redis',
+];
 const SIZE = 6;
 const CLOCKS_MS = [0, 60_000, -60_000];
 
@@ -92,8 +127,11 @@ const DURATIONS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   'a broker is stopped in order': [0, 500],
   'Redis is killed': [100, 1500],
   'Redis is frozen': [3000, 3000],
+  'Redis is frozen for long': [15_000, 15_000],
+  'a replica takes over': [0, 0],
   'scripts are flushed': [0, 0],
   'the worker is down': [500, 2000],
+  'the worker is down for long': [10_000, 10_000],
   'the worker dies': [0, 100],
   'the network is cut': [300, 2500],
   'the network holds what goes to Redis': [300, 2500],
@@ -101,14 +139,7 @@ const DURATIONS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   'the network holds everything': [300, 2500],
 };
 
-/** Faults that one broker with the embedded store can meet. */
-const ANYWHERE: readonly FaultKind[] = [
-  'a broker is killed',
-  'a broker is frozen',
-  'a broker is stopped in order',
-  'the worker is down',
-  'the worker dies',
-];
+const OFTEN = 0.95;
 
 const ILLS = [
   'status=503 failtimes=1',
@@ -138,11 +169,11 @@ const ILLS = [
 /** Makes the plan of a seed. */
 export function planOf(seed: number, wish: Wish = {}): Plan {
   const dice = new Dice(seed);
-  const store = wish.store ?? dice.pick(['redis', 'redis', 'redis', 'embedded']);
-  const brokers = wish.brokers ?? (store === 'redis' ? dice.number(1, 3) : 1);
+  const store = wish.store ?? dice.pick(STORES);
+  const brokers = wish.brokers ?? (store === 'embedded' ? 1 : dice.number(1, 3));
   const ill = (wish.worker ?? dice.pick(['well', 'well', 'ill'])) === 'ill';
   const wrong = (wish.clocks ?? dice.pick(['right', 'wrong'])) === 'wrong';
-  const { size = SIZE } = wish;
+  const { size = SIZE, cancels = dice.chance(0.5) } = wish;
   const kinds = wish.faults ?? someFaults(dice, store);
   return {
     seed,
@@ -159,14 +190,22 @@ export function planOf(seed: number, wish: Wish = {}): Plan {
       // Few: what fails at each attempt backs off for twice as long each time, and a run is to be short.
       MAX_ATTEMPTS: String(wish.attempts ?? dice.pick([3, 3, 5])),
     },
-    users: Array.from({ length: size }, (_, n) => aUser(new Dice(dice.seed()), `user-${n}`, size, ill)),
+    users: Array.from({ length: size }, (_, n) => aUser(new Dice(dice.seed()), `user-${n}`, { size, ill, cancels })),
     faults: kinds.map((kind) => aFault(dice, kind, brokers)),
   };
 }
 
-function someFaults(dice: Dice, store: StoreKind): FaultKind[] {
-  const [first, ...others] = store === 'redis' ? FAULTS : ANYWHERE;
-  return first ? Array.from({ length: dice.number(1, 4) }, () => dice.pick([first, ...others])) : [];
+function someFaults(dice: Dice, store: PlanStore): FaultKind[] {
+  const here: Readonly<Record<PlanStore, readonly FaultKind[]>> = {
+    redis: AT_REDIS,
+    cluster: AT_CLUSTER,
+    embedded: [],
+  };
+  const long = store === 'redis' ? LONG : LONG.slice(0, 1);
+  const [first, ...others] = ANYWHERE;
+  return Array.from({ length: dice.number(1, 4) }, () =>
+    dice.chance(OFTEN) ? dice.pick([first, ...others, ...here[store]]) : dice.pick([LONG[0], ...long]),
+  );
 }
 
 function aFault(dice: Dice, kind: FaultKind, brokers: number): Fault {
@@ -174,21 +213,27 @@ function aFault(dice: Dice, kind: FaultKind, brokers: number): Fault {
   return { kind, atMs: dice.number(200, 1200), forMs: dice.number(least, most), broker: dice.number(0, brokers - 1) };
 }
 
-function aUser(dice: Dice, queue: string, size: number, ill: boolean): UserPlan {
+/** What messages are like. */
+type Style = { readonly ill: boolean; readonly cancels: boolean };
+
+function aUser(dice: Dice, queue: string, { size, ...style }: Style & { readonly size: number }): UserPlan {
   return {
     queue,
     seed: dice.seed(),
-    messages: Array.from({ length: size }, (_, n) => aMessage(dice, `${queue}/${n}`, ill)),
+    messages: Array.from({ length: size }, (_, n) => aMessage(dice, `${queue}/${n}`, style)),
   };
 }
 
-function aMessage(dice: Dice, clientMessageId: string, ill: boolean): MessagePlan {
+function aMessage(dice: Dice, clientMessageId: string, { ill, cancels }: Style): MessagePlan {
   return {
     clientMessageId,
     text: `[[${directives(dice, ill)}]] ${clientMessageId}`,
     pauseMs: dice.number(0, 150),
     streamed: dice.chance(0.3),
     givesUp: dice.chance(0.2),
+    interrupts: cancels && dice.chance(0.1),
+    cancelledAfterMs: cancels && dice.chance(0.15) ? dice.number(0, 600) : undefined,
+    clears: cancels && dice.chance(0.05),
     listeners: Array.from({ length: dice.number(0, 2) }, () => ({
       kind: dice.pick(['stays', 'vanishes', 'comes and goes', 'reads slowly']),
       seed: dice.seed(),

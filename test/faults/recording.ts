@@ -1,11 +1,20 @@
 import type { SimulatedWorker } from '../../src/simulated-worker/server.ts';
-import { type Disturbance, FOREVER, type Listening, type Outage, type Sending, type WorkerCall } from './history.ts';
+import {
+  type Cancelling,
+  type Disturbance,
+  FOREVER,
+  type Listening,
+  type Outage,
+  type Sending,
+  type WorkerCall,
+} from './history.ts';
 
 type Ongoing<Kind extends Outage> = { -readonly [Key in keyof Kind]: Kind[Key] };
 
 /** What is written down while a run goes on. */
 export class Recording {
   readonly sendings: Sending[] = [];
+  readonly cancellings: Cancelling[] = [];
   readonly listenings: Listening[] = [];
   readonly disturbances: Disturbance[] = [];
   readonly workerOutages: Outage[] = [];

@@ -1,4 +1,5 @@
 import {
+  type Cancelling,
   type Disturbance,
   FOREVER,
   type History,
@@ -24,6 +25,10 @@ export type MessageOutline = {
   /** How much the worker said in the last one, before it was complete or broke off. */
   readonly words: number;
   readonly completed: boolean;
+  /** It is cancelled instead: while it waits or at its last attempt, because its client asked for it in this way. */
+  readonly cancelled:
+    | undefined
+    | { readonly running: boolean; readonly by: 'its id' | 'its queue' | 'another message' };
   readonly listeners: readonly ListenerOutline[];
 };
 
@@ -47,11 +52,22 @@ export type ListenerOutline = {
   readonly passing: boolean;
 };
 
+const INTERRUPTING: MessageOutline = {
+  before: [],
+  givenUp: false,
+  again: 0,
+  attempts: [],
+  words: 1,
+  completed: true,
+  cancelled: undefined,
+  listeners: [],
+};
 const LEASE_MS = 1000;
 const WELL = 'a.1';
 
 type Draft = {
   readonly sendings: Sending[];
+  readonly cancellings: Cancelling[];
   readonly listenings: Listening[];
   readonly calls: WorkerCall[];
   readonly disturbances: Disturbance[];
@@ -66,6 +82,7 @@ type Draft = {
 export function historyOf(outline: Outline): History {
   const draft: Draft = {
     sendings: [],
+    cancellings: [],
     listenings: [],
     calls: [],
     disturbances: [],
@@ -86,12 +103,13 @@ export function historyOf(outline: Outline): History {
     for (const goOn of late) goOn();
     draft.endLasting?.();
   }
-  const { sendings, listenings, calls, disturbances, messages } = draft;
+  const { sendings, cancellings, listenings, calls, disturbances, messages } = draft;
   const left = { activeQueues: 0, waiting: 0, processing: 0, messageIds: [] };
   calls.sort((a, b) => a.startedAt - b.startedAt);
   return {
     leaseMs: LEASE_MS,
     sendings,
+    cancellings,
     listenings,
     calls,
     disturbances,
@@ -106,7 +124,18 @@ function tell(draft: Draft, queue: string, name: string, outline: MessageOutline
   const messageId = `id-${name}`;
   send(draft, queue, name, messageId, outline);
   const log: LoggedEvent[] = [event('queued', messageId, { queue_position: 1 })];
-  log.push(event('processing', messageId, { attempt: 1 }));
+  if (outline.cancelled?.running !== false) log.push(...tryAll(draft, queue, messageId, outline));
+  if (outline.cancelled) {
+    cancelled(draft, queue, name, log, outline);
+    return;
+  }
+  log.push(theEnd(messageId, outline.completed));
+  ended(draft, { queue, messageId, status: outline.completed ? 'completed' : 'failed', log }, outline);
+}
+
+/** All attempts of a message; answers what of them is in the log. */
+function tryAll(draft: Draft, queue: string, messageId: string, outline: MessageOutline): LoggedEvent[] {
+  const log = [event('processing', messageId, { attempt: 1 })];
   for (const [index, attempt] of outline.attempts.entries()) {
     const said = tryOnce(draft, queue, messageId, index + 1, attempt);
     log.push(...said, event('retrying', messageId, { attempt: index + 2, reason: attempt.how }));
@@ -114,20 +143,44 @@ function tell(draft: Draft, queue: string, name: string, outline: MessageOutline
   }
   const last = outline.attempts.length + 1;
   const said = words(messageId, last, outline.words);
-  if (outline.completed) said.push(`{"type":"complete","response":{"responses":["${messageId}"]}}`);
-  begin(draft, queue, messageId, last, WELL, said, false)();
-  log.push(...said.map((data) => ({ name: '', data })), theEnd(messageId, outline.completed));
-  const status = outline.completed ? 'completed' : 'failed';
-  draft.messages.push({ queue, messageId, status, log });
-  for (const [index, listener] of outline.listeners.entries())
+  if (outline.completed && !outline.cancelled)
+    said.push(`{"type":"complete","response":{"responses":["${messageId}"]}}`);
+  begin(draft, queue, messageId, last, WELL, said, outline.cancelled !== undefined)();
+  return [...log, ...said.map((data) => ({ name: '', data }))];
+}
+
+function ended(draft: Draft, message: Draft['messages'][number], { listeners }: MessageOutline): void {
+  const { queue, messageId, log } = message;
+  draft.messages.push(message);
+  for (const [index, listener] of listeners.entries())
     listen(draft, { listener: `listener ${index} of ${messageId}`, queue, messageId }, log, listener);
+}
+
+/** The end of a message that is cancelled, and the request for it. */
+function cancelled(
+  draft: Draft,
+  queue: string,
+  name: string,
+  log: readonly LoggedEvent[],
+  outline: MessageOutline,
+): void {
+  const messageId = `id-${name}`;
+  const fields = { status: 'cancelled', code: 'cancelled', error: 'It was cancelled.' };
+  ended(draft, { queue, messageId, status: 'cancelled', log: [...log, event('error', messageId, fields)] }, outline);
+  if (outline.cancelled?.by === 'another message') {
+    tell(draft, queue, `${name}-urgent`, INTERRUPTING);
+    return;
+  }
+  const target = outline.cancelled?.by === 'its id' ? messageId : undefined;
+  for (const answer of [undefined, { status: 503 }, { status: 200 }])
+    draft.cancellings.push({ queue, messageId: target, answer, answeredMs: ++draft.ms });
 }
 
 function sendInVain(draft: Draft, queue: string, name: string, { before, givenUp }: MessageOutline): void {
   for (const came of givenUp ? [...before, 'unknown' as const] : before) {
     const [status, code] = came === 'refused' ? [429, 'queue_full'] : [503, 'store_unavailable'];
     const answer = came === 'unknown' ? ({ type: came } as const) : ({ type: 'refused', status, code } as const);
-    draft.sendings.push({ queue, clientMessageId: name, text: `text of ${name}`, answer });
+    draft.sendings.push({ queue, clientMessageId: name, text: `text of ${name}`, interrupts: false, answer });
   }
 }
 
@@ -136,7 +189,8 @@ function send(draft: Draft, queue: string, name: string, messageId: string, outl
   for (let n = 0; n <= outline.again; n += 1) {
     const duplicate = n > 0 ? true : isNew ? false : undefined;
     const answer = { type: 'accepted', messageId, duplicate } as const;
-    draft.sendings.push({ queue, clientMessageId: name, text: `text of ${name}`, answer });
+    const interrupts = name.endsWith('-urgent');
+    draft.sendings.push({ queue, clientMessageId: name, text: `text of ${name}`, interrupts, answer });
   }
 }
 

@@ -89,6 +89,9 @@ function messagesOf(queue: string): MessagePlan[] {
     pauseMs: 0,
     streamed: false,
     givesUp: false,
+    interrupts: false,
+    cancelledAfterMs: undefined,
+    clears: false,
     listeners: [{ kind: 'stays', seed: index }],
   }));
 }

@@ -11,7 +11,7 @@ export type Surroundings = {
 };
 
 /** Healed brokers end everything long before; what has not ended by then never will, and the checker is to say so. */
-const GIVEN_UP_AFTER_MS = 30_000;
+const GIVEN_UP_AFTER_MS = 90_000;
 
 /** What clients see of a deployment, from now on. */
 export function surroundingsOf({ brokers, recording }: Deployment, givenUpAfterMs = GIVEN_UP_AFTER_MS): Surroundings {

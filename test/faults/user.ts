@@ -72,28 +72,44 @@ export class User {
     }
   }
 
-  #record({ clientMessageId, text }: MessagePlan, answer: Answer): void {
-    this.#around.recording.sendings.push({ queue: this.queue, clientMessageId, text, answer });
+  #record({ clientMessageId, text, interrupts }: MessagePlan, answer: Answer): void {
+    this.#around.recording.sendings.push({ queue: this.queue, clientMessageId, text, interrupts, answer });
+  }
+
+  /** Asks for something to be cancelled, until there is an answer. */
+  async #cancel(afterMs: number, messageId?: string): Promise<void> {
+    const { recording, brokers, givenUp } = this.#around;
+    const { queue } = this;
+    const path = `/api/v1/queue/${queue}${messageId === undefined ? '' : `/messages/${messageId}`}`;
+    await delay(afterMs);
+    while (!givenUp.aborted) {
+      const { client } = this.#dice.pick(brokers);
+      // Longer than a broker waits for the end of a call that it breaks off.
+      const signal = AbortSignal.any([givenUp, AbortSignal.timeout(5 * ANSWER_WITHIN_MS)]);
+      const answer = await client.request('DELETE', path, { signal }).catch(() => undefined);
+      recording.cancellings.push({ queue, messageId, answer, answeredMs: performance.now() });
+      if (answer && answer.status !== 503) return;
+      await this.#patience.wait();
+    }
   }
 
   async #post(
-    { clientMessageId, text }: MessagePlan,
+    message: MessagePlan,
     { brokers, givenUp }: Surroundings,
   ): Promise<{ answer: Answer; body: Readonly<Record<string, unknown>> }> {
     const { client } = this.#dice.pick(brokers);
     const signal = AbortSignal.any([givenUp, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
-    const body = aBody(this.queue, text, { client_message_id: clientMessageId });
+    const body = aBody(this.queue, message.text, fieldsFor(message));
     const response = await client.post(body, {}, signal).catch(() => undefined);
     return { answer: answerOf(response), body: response?.body ?? {} };
   }
 
   /** The answer is the event stream: the first listener goes on with it. */
   async #postStreamed(message: MessagePlan): Promise<Answer> {
-    const { clientMessageId, text } = message;
     const { client } = this.#dice.pick(this.#around.brokers);
     const leave = new AbortController();
     const signal = AbortSignal.any([this.#around.givenUp, leave.signal]);
-    const stream = client.sendAndStream(this.queue, text, { client_message_id: clientMessageId }, signal);
+    const stream = client.sendAndStream(this.queue, message.text, fieldsFor(message), signal);
     const patience = setTimeout(() => leave.abort(), ANSWER_WITHIN_MS);
     try {
       const { value: first } = await stream.next();
@@ -118,6 +134,9 @@ export class User {
   #listen(message: MessagePlan, messageId: string): void {
     this.#patience.heard();
     this.accepted.set(message, messageId);
+    const { cancelledAfterMs, clears } = message;
+    if (cancelledAfterMs !== undefined) this.#listening.push(this.#cancel(cancelledAfterMs, messageId));
+    if (clears) this.#listening.push(this.#cancel(0));
     for (const [index, plan] of message.listeners.entries()) this.#follow(messageId, `listener ${index}`, plan);
   }
 
@@ -125,6 +144,10 @@ export class User {
     const listener = `${who} of ${messageId}`;
     this.#listening.push(new Listener({ listener, queue: this.queue, messageId }, plan, this.#around).run(first));
   }
+}
+
+function fieldsFor({ clientMessageId, interrupts }: MessagePlan): Record<string, string> {
+  return { client_message_id: clientMessageId, ...(interrupts ? { if_busy: 'interrupt' } : {}) };
 }
 
 function answerOf(response: HttpAnswer | undefined): Answer {

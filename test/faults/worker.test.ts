@@ -18,3 +18,7 @@ for (const store of STORES) {
     t.deepEqual([...new Set(messages.map(({ status }) => status))].toSorted(), ['completed', 'failed']);
   });
 }
+
+test.serial('the worker is down for 10 s', async (t) => {
+  await isSound(t, 44, { store: 'redis', brokers: 2, worker: 'well', faults: ['the worker is down for long'] });
+});

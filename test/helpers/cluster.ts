@@ -8,9 +8,13 @@ const FORMS_WITHIN_MS = 30_000;
 export type RedisCluster = {
   /** All nodes, as `REDIS_URL` takes them. */
   readonly url: string;
+  /** Masters at first, and their replicas. */
   readonly masters: readonly RedisServer[];
+  readonly nodes: readonly RedisServer[];
   /** Removes everything that is stored. */
   flush(): Promise<void>;
+  /** Makes one of the replicas the master in place of its own, which loses nothing by it; resolves when all know. */
+  failOver(): Promise<void>;
   /** Resolves once all slots are served, by whomever. */
   whole(): Promise<void>;
   stop(): Promise<void>;
@@ -67,6 +71,15 @@ export async function startCluster(): Promise<RedisCluster> {
   return {
     url: servers.map(({ url }) => url).join(','),
     masters,
+    nodes: servers,
+    failOver: async () => {
+      const roles = await Promise.all(servers.map((server) => ask(server, 'INFO', 'replication')));
+      const replica = servers[roles.findIndex((role) => role.includes('role:slave'))];
+      if (!replica) throw new Error('The Redis Cluster has no replica.');
+      await ask(replica, 'CLUSTER', 'FAILOVER');
+      await until(async () => (await ask(replica, 'INFO', 'replication')).includes('role:master'));
+      await whole();
+    },
     flush: async () => void (await Promise.all(masters.map((master) => ask(master, 'FLUSHALL')))),
     whole,
     stop: async () => void (await Promise.all(servers.map((server) => server.stop()))),

@@ -59,7 +59,8 @@ export class EmbeddedStore implements Store {
 
   /** Opens or makes the file in `directory`. Throws if another process has it. */
   constructor(directory: string, settings: StoreSettings) {
-    mkdirSync(directory, { recursive: true });
+    // What people wrote is nobody else's business.
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     const schema = readFileSync(new URL('schema.sql', import.meta.url), 'utf8');
     this.#settings = settings;
     this.#db = new Database(join(directory, 'broker.sqlite'), schema);

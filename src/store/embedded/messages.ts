@@ -50,9 +50,10 @@ export class Messages {
     return this.#db.get<MessageRow>('SELECT * FROM messages WHERE id = ?', id);
   }
 
-  /** A message of this queue, and of no other. */
+  /** A message of this queue, and of no other. One that has outlived its retention is gone, swept up or not. */
   findIn(queue: string, id: string): MessageRow | undefined {
-    return this.#db.get<MessageRow>('SELECT * FROM messages WHERE id = ? AND queue = ?', id, queue);
+    const sql = 'SELECT * FROM messages WHERE id = ? AND queue = ? AND (expires_at IS NULL OR expires_at > ?)';
+    return this.#db.get<MessageRow>(sql, id, queue, Date.now());
   }
 
   /** What the worker is sent. */

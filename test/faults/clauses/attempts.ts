@@ -59,7 +59,9 @@ export const answersAreKept: Clause = function* ({ stored, callsOf, history }) {
   for (const { messageId, status, log } of stored.values()) {
     const last = attemptsOf(log).attempts.at(-1);
     const call = callsOf.get(messageId)?.find(({ attempt }) => attempt === last?.number);
-    if (status === 'completed' || !call || call.clientGone || !isComplete(call.sent.at(-1))) continue;
+    // What is cancelled may be complete at the worker before it hears of it.
+    if (status === 'completed' || status === 'cancelled' || !call || call.clientGone || !isComplete(call.sent.at(-1)))
+      continue;
     const { startedMs, endedMs = startedMs } = call;
     const disturbed = history.disturbances.some(
       ({ broker, fromMs, toMs }) => broker === call.broker && fromMs <= endedMs && startedMs <= toMs,
