@@ -20,6 +20,8 @@ import { Worker } from './worker/worker.ts';
 /** A client may come back over the same connection for this long. */
 const KEEP_ALIVE_MS = 65_000;
 const DEDUPLICATION_MS = 86_400_000;
+/** One attempt at a callback takes 10 s at most. */
+const DELIVERY_LEASE_MS = 20_000;
 
 /** A running broker. */
 export type Broker = {
@@ -38,6 +40,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
   const opened = await openStore(config, log, {
     brokerId,
     leaseMs: config.leaseMs,
+    deliveryLeaseMs: DELIVERY_LEASE_MS,
     maxQueueLength: config.maxQueueLength,
     messageTtlMs: config.messageTtlMs,
     retentionMs: config.retentionMs,

@@ -28,6 +28,7 @@ export function postMessage(services: Services): Middleware {
       payload: JSON.stringify(workerRequest(body)),
       deduplicationKeys: deduplicationKeys(body, ctx.get('Idempotency-Key')),
       ifBusy: body.if_busy ?? 'enqueue',
+      callback: undefined,
     };
     // A stream may stay open for long, and so would what it was asked with.
     ctx.request.body = undefined;

@@ -63,6 +63,11 @@ export function retryMessage(services: Services): Middleware {
         throw new Refusal(409, 'not_failed', `Only a failed message can be retried; this one is ${requeued.status}.`);
       case 'full':
         throw queueFull(requeued.length);
+      case 'redelivering':
+        log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'its callback is made again');
+        ctx.status = 202;
+        ctx.body = { status: 'redelivering', message_id: messageId };
+        return;
       case 'queued':
         log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'requeued');
         sweeper.accepted();

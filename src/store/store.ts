@@ -1,4 +1,5 @@
 import type { Claim, EndStatus, Outcome } from '../../machines/events.ts';
+import type { Callback, DeliveryStatus, Destination, Outbox, Tries } from './outbox.ts';
 
 /**
  * The port to everything that must survive this process. Two adapters keep it (`redis/`, `embedded/`) and one
@@ -9,13 +10,16 @@ import type { Claim, EndStatus, Outcome } from '../../machines/events.ts';
  */
 export interface Store {
   readonly kind: 'redis' | 'embedded';
+  /** The callbacks still to be made. */
+  readonly outbox: Outbox;
 
   /** Puts a message at the end of its queue, once for each of its deduplication keys, as its `ifBusy` says. */
   enqueue(message: NewMessage): Promise<Enqueued>;
 
   /**
    * Puts a failed message at the end of its queue again, as if it had just been accepted: with no attempts and
-   * a new log, which counts on from the old one.
+   * a new log, which counts on from the old one. Of another message, a callback that was given up is put into the outbox
+   * again.
    * Undefined for a message this queue does not know.
    */
   requeue(queue: string, messageId: string): Promise<Requeued | undefined>;
@@ -105,6 +109,8 @@ export type StoreSettings = {
   /** Unique to this process: the owner of its claims. */
   readonly brokerId: string;
   readonly leaseMs: number;
+  /** Lease of the claim of a callback: longer than an attempt may take. */
+  readonly deliveryLeaseMs: number;
   readonly maxQueueLength: number;
   /** A message that waits longer expires. */
   readonly messageTtlMs: number;
@@ -123,6 +129,7 @@ export type NewMessage = {
   /** Keys under which the same message is accepted only once; see G3. */
   readonly deduplicationKeys: readonly string[];
   readonly ifBusy: IfBusy;
+  readonly callback: Callback | undefined;
 };
 
 /** What a new message does when others wait or are worked on: line up, be refused, or have all of them cancelled. */
@@ -137,6 +144,8 @@ export type Enqueued =
 
 export type Requeued =
   | { readonly type: 'queued'; readonly position: number }
+  /** Its callback is to be made again. */
+  | { readonly type: 'redelivering' }
   | { readonly type: 'full'; readonly length: number }
   | { readonly type: 'not_failed'; readonly status: MessageStatus };
 
@@ -175,12 +184,24 @@ export type MessageState = {
   readonly failure: { readonly code: string; readonly error: string } | undefined;
   /** Id of the last event in its log. */
   readonly last: number;
+  /** Undefined when it has none, or its turn has not come. */
+  readonly callback: CallbackState | undefined;
 };
+
+/** How a message's callback stands, and what came of the last attempt in vain. */
+export type CallbackState = Tries & { readonly status: DeliveryStatus };
+
+/** Dead letters in the order of their pages. */
+export function newestFirst(letters: readonly DeadLetter[]): readonly DeadLetter[] {
+  return letters.toSorted((a, b) => b.endedAt - a.endedAt || (a.messageId < b.messageId ? 1 : -1));
+}
 
 /** Where a dead letter is among all of them, for the page after it. */
 export type DeadLetterPlace = { readonly endedAt: number; readonly messageId: string };
 
+/** A message that failed, or a callback that could not be made: then attempts, end, code and error are its own. */
 export type DeadLetter = {
+  readonly kind: 'message' | 'callback';
   readonly queue: string;
   readonly messageId: string;
   readonly attempts: number;
@@ -201,6 +222,7 @@ export type ClaimedMessage = Claim & {
   /** Id of the last event in the log. */
   readonly last: number;
   readonly queuedAt: number;
+  readonly callback: Pick<Callback, 'url' | 'from'> | undefined;
 };
 
 export type SettledMessage = {
@@ -233,6 +255,8 @@ export type QueueState = {
 
 export type Sweep = {
   readonly due: readonly string[];
+  /** Some of those to which a callback is due. */
+  readonly destinations: readonly Destination[];
   readonly counts: Counts;
   /** False when a part of the store did not answer, and `due` and `counts` are without it. */
   readonly complete: boolean;
@@ -245,6 +269,8 @@ export type Counts = {
   readonly processing: number;
   /** Age of the oldest waiting message in milliseconds; 0 when none waits. */
   readonly oldestWaitMs: number;
+  /** Callbacks in the outbox. */
+  readonly callbacks: number;
 };
 
 /** News of a queue: a message's log has grown to `last`, or those waiting have moved. */

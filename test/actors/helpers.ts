@@ -6,7 +6,8 @@ import type { UserEffects } from '../../src/actors/users.ts';
 export const COMPLETED: Outcome = { status: 'completed' };
 
 export function aTurn(queue: string, token = 1): Turn {
-  return new Turn({ queue, messageId: `${queue}-${token}`, token, attempt: 1, payload: '{}', last: 1, queuedAt: 0 });
+  const claim = { queue, messageId: `${queue}-${token}`, token, attempt: 1 };
+  return new Turn({ ...claim, payload: '{}', last: 1, queuedAt: 0, callback: undefined });
 }
 
 /** Never comes to an end by itself; rejects when its state is left. */

@@ -41,6 +41,7 @@ export type StopPoint = {
 /** A store that does all it is asked for, and at one point stops everything. */
 export class StoppingStore implements Store {
   readonly kind: Store['kind'];
+  readonly outbox: Store['outbox'];
   readonly #store: Store;
   readonly #point: StopPoint;
   readonly #stop: () => void;
@@ -48,6 +49,7 @@ export class StoppingStore implements Store {
 
   constructor(store: Store, point: StopPoint, stop: () => void) {
     this.kind = store.kind;
+    this.outbox = store.outbox;
     this.#store = store;
     this.#point = point;
     this.#stop = stop;

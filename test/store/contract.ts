@@ -1,3 +1,4 @@
+import { callbacksContract } from './contract/callbacks.ts';
 import { claimContract } from './contract/claim.ts';
 import type { Declare, MakePlace } from './contract/kit.ts';
 import { logContract } from './contract/log.ts';
@@ -14,6 +15,7 @@ export function storeContract(test: Declare, aPlace: MakePlace): void {
   logContract(test, aPlace);
   sweepContract(test, aPlace);
   operationsContract(test, aPlace);
+  callbacksContract(test, aPlace);
   watchContract(test, aPlace);
   textContract(test, aPlace);
 }

@@ -26,6 +26,7 @@ import type {
 } from '../store.ts';
 import { Database } from './database.ts';
 import { type MessageRow, Messages } from './messages.ts';
+import { EmbeddedOutbox } from './outbox.ts';
 import { Work } from './work.ts';
 
 type QueueRow = {
@@ -52,6 +53,7 @@ export class EmbeddedStore implements Store {
   readonly #db: Database;
   readonly #messages: Messages;
   readonly #work: Work;
+  readonly outbox: EmbeddedOutbox;
   readonly #watchers = new Map<string, Set<(change: Change) => void>>();
   /** What is to be told once the change under way is committed. */
   readonly #news: (() => void)[] = [];
@@ -64,11 +66,13 @@ export class EmbeddedStore implements Store {
     const schema = readFileSync(new URL('schema.sql', import.meta.url), 'utf8');
     this.#settings = settings;
     this.#db = new Database(join(directory, 'broker.sqlite'), schema);
-    this.#messages = new Messages(this.#db, settings, (queue, change) => this.#tell(queue, change));
     this.#work = new Work(this.#db);
+    this.outbox = new EmbeddedOutbox(this.#db, this.#work, settings);
+    this.#messages = new Messages(this.#db, settings, this.outbox, (queue, change) => this.#tell(queue, change));
     // The file is ours alone, so whoever held its claims is gone.
     this.#db.run(`UPDATE work SET due = 0 WHERE queue IN (SELECT id FROM queues WHERE owner <> '')`);
     this.#db.run(`UPDATE queues SET lease_until = 0 WHERE owner <> ''`);
+    this.outbox.free();
   }
 
   async enqueue(message: NewMessage): Promise<Enqueued> {
@@ -101,7 +105,11 @@ export class EmbeddedStore implements Store {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
       if (!message) return undefined;
-      if (message.status !== 'failed') return { type: 'not_failed', status: message.status };
+      if (message.status !== 'failed') {
+        return this.outbox.redeliver(message)
+          ? { type: 'redelivering' }
+          : { type: 'not_failed', status: message.status };
+      }
       const length = this.#messages.length(queue);
       if (length >= this.#settings.maxQueueLength) return { type: 'full', length };
       const now = Date.now();
@@ -171,7 +179,7 @@ export class EmbeddedStore implements Store {
       const end = this.#messages.log(message, last, [retryingEvent(message.id, attempt, reason)]);
       this.#db.run('UPDATE messages SET attempts = ? WHERE seq = ?', attempt, message.seq);
       this.#db.run('UPDATE queues SET told = ? WHERE id = ?', end, claim.queue);
-      return { ...claim, attempt, payload: this.#messages.payload(message), last: end, queuedAt: message.queued_at };
+      return { ...this.#claimOf({ ...message, last: end }, claim.token), attempt };
     });
   }
 
@@ -268,7 +276,12 @@ export class EmbeddedStore implements Store {
         this.#finishWaiting(message, EXPIRED);
         this.#reindex(message.queue);
       }
-      return { due: this.#work.claimable(now, limit), counts: this.#work.counts(now), complete: true };
+      return {
+        due: this.#work.claimable(now, limit),
+        destinations: this.outbox.due(now),
+        counts: this.#work.counts(now),
+        complete: true,
+      };
     });
   }
 
@@ -351,6 +364,7 @@ export class EmbeddedStore implements Store {
       previous,
     );
     this.#work.due(message.queue, until);
+    if (attempt === 1) this.outbox.started(message);
     const last = this.#messages.log(message, message.last, events, moved);
     return this.#claimOf({ ...message, attempts: attempt, last }, token);
   }
@@ -465,6 +479,7 @@ export class EmbeddedStore implements Store {
       payload: this.#messages.payload(message),
       last: message.last,
       queuedAt: message.queued_at,
+      callback: this.outbox.of(message),
     };
   }
 }

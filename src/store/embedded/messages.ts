@@ -9,10 +9,12 @@ import {
   type MessageState,
   type MessageStatus,
   type NewMessage,
+  newestFirst,
   PAGE_BYTES,
   type StoreSettings,
 } from '../store.ts';
 import type { Database } from './database.ts';
+import type { EmbeddedOutbox } from './outbox.ts';
 
 export type MessageRow = {
   seq: number;
@@ -38,10 +40,17 @@ const FORGET_AT_ONCE = 5000;
 export class Messages {
   readonly #db: Database;
   readonly #settings: StoreSettings;
+  readonly #outbox: EmbeddedOutbox;
   readonly #tell: (queue: string, change: Change) => void;
 
-  constructor(db: Database, settings: StoreSettings, tell: (queue: string, change: Change) => void) {
+  constructor(
+    db: Database,
+    settings: StoreSettings,
+    outbox: EmbeddedOutbox,
+    tell: (queue: string, change: Change) => void,
+  ) {
     this.#db = db;
+    this.#outbox = outbox;
     this.#settings = settings;
     this.#tell = tell;
   }
@@ -93,6 +102,7 @@ export class Messages {
       now,
     );
     this.#db.run('INSERT INTO payloads (message, payload) VALUES (?, ?)', message.id, message.payload);
+    if (message.callback) this.#outbox.add(message.id, message.queue, message.callback);
     for (const key of message.deduplicationKeys) {
       this.#db.run(
         'INSERT OR REPLACE INTO deduplication (queue, key, message_id, expires_at) VALUES (?, ?, ?, ?)',
@@ -130,6 +140,7 @@ export class Messages {
       message.seq,
     );
     this.#db.run('UPDATE deduplication SET status = NULL WHERE message_id = ?', message.id);
+    this.#outbox.restarted(message);
   }
 
   /** Adds events after `last` and tells the watchers; answers the new last id. */
@@ -159,7 +170,7 @@ export class Messages {
       outcome.status,
       token,
       now,
-      now + (failed ? deadLetterRetentionMs : retentionMs),
+      this.#outbox.ended(message, now + (failed ? deadLetterRetentionMs : retentionMs)),
       failure?.code ?? null,
       failure?.error ?? null,
       message.seq,
@@ -210,6 +221,7 @@ export class Messages {
       endedAt: message.ended_at ?? undefined,
       failure: message.code === null ? undefined : { code: message.code, error: message.error ?? '' },
       last: message.last,
+      callback: this.#outbox.state(message),
     };
   }
 
@@ -220,14 +232,28 @@ export class Messages {
   }
 
   deadLetters(limit: number, after?: DeadLetterPlace): DeadLetter[] {
-    return this.#db.all<DeadLetter>(
-      `SELECT queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error FROM messages
+    const { endedAt, messageId } = after ?? { endedAt: Number.MAX_SAFE_INTEGER, messageId: '' };
+    const failed = this.#db.all<DeadLetter>(
+      `SELECT 'message' AS kind, queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error
+         FROM messages
          WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND expires_at > ? ORDER BY ended_at DESC, id DESC LIMIT ?`,
-      after?.endedAt ?? Number.MAX_SAFE_INTEGER,
-      after?.messageId ?? '',
+      endedAt,
+      messageId,
       Date.now(),
       limit,
     );
+    const undelivered = this.#db.all<DeadLetter>(
+      `SELECT 'callback' AS kind, m.queue, m.id AS messageId, c.attempts, queued_at AS queuedAt, given_up_at AS endedAt,
+           'callback_undelivered' AS code, c.error
+         FROM callbacks c JOIN messages m ON m.id = c.message
+         WHERE c.status = 'undelivered' AND m.status <> 'failed' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
+         ORDER BY given_up_at DESC, c.message DESC LIMIT ?`,
+      endedAt,
+      messageId,
+      Date.now(),
+      limit,
+    );
+    return newestFirst([...failed, ...undelivered]).slice(0, limit);
   }
 
   /** Drops what has outlived its retention. */
@@ -246,6 +272,7 @@ export class Messages {
       );
       if (room <= 0) break;
       room -= this.#db.run('DELETE FROM payloads WHERE message = ?', id);
+      this.#outbox.forget(id);
       room -= this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
     }
     this.#db.run(

@@ -48,6 +48,42 @@ CREATE TABLE IF NOT EXISTS events (
   PRIMARY KEY (message, id)
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS callbacks (
+  message     TEXT PRIMARY KEY,          -- messages.id
+  queue       TEXT NOT NULL,
+  url         TEXT NOT NULL,
+  details     TEXT NOT NULL,             -- what its delivery needs to know
+  from_start  INTEGER NOT NULL,          -- 1: its turn comes when the message is first claimed, 0: when it has ended
+  keep_ms     INTEGER NOT NULL,          -- how long after its end the message is kept for it
+  status      TEXT,                      -- pending, delivered, undelivered, silent; NULL until its turn comes
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  since       INTEGER,                   -- the first attempt
+  error       TEXT NOT NULL DEFAULT '',  -- what came of the last one
+  token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
+  given_up_at INTEGER
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS callbacks_undelivered ON callbacks (given_up_at, message) WHERE status = 'undelivered';
+
+-- The callbacks still to be made, in order.
+CREATE TABLE IF NOT EXISTS outbox (
+  place       INTEGER PRIMARY KEY,
+  queue       TEXT NOT NULL,
+  url         TEXT NOT NULL,
+  message     TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS outbox_destination ON outbox (queue, url, place);
+
+-- One row for each of their destinations, with the claim of the first of them.
+CREATE TABLE IF NOT EXISTS destinations (
+  queue       TEXT NOT NULL,
+  url         TEXT NOT NULL,
+  owner       TEXT NOT NULL,             -- the broker that claimed it; empty when nobody has
+  token       INTEGER NOT NULL,          -- fencing token of that claim
+  due         INTEGER NOT NULL,          -- claimable from this time on
+  PRIMARY KEY (queue, url)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS destinations_due ON destinations (due);
+
 CREATE TABLE IF NOT EXISTS deduplication (
   queue       TEXT NOT NULL,
   key         TEXT NOT NULL,
@@ -67,7 +103,7 @@ CREATE TABLE IF NOT EXISTS work (
 CREATE INDEX IF NOT EXISTS work_due ON work (due);
 
 CREATE TABLE IF NOT EXISTS counts (
-  name        TEXT PRIMARY KEY,          -- queues, waiting, processing, token
+  name        TEXT PRIMARY KEY,          -- queues, waiting, processing, callbacks, token
   value       INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT OR IGNORE INTO counts (name, value) VALUES ('queues', 0), ('waiting', 0), ('processing', 0), ('token', 0);
+INSERT OR IGNORE INTO counts (name, value) VALUES ('queues', 0), ('waiting', 0), ('processing', 0), ('callbacks', 0), ('token', 0);

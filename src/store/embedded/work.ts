@@ -26,7 +26,7 @@ export class Work {
   }
 
   /** Adds to a count; answers its new value. */
-  count(name: 'queues' | 'waiting' | 'processing' | 'token', by: number): number {
+  count(name: 'queues' | 'waiting' | 'processing' | 'callbacks' | 'token', by: number): number {
     const sql = 'UPDATE counts SET value = value + ? WHERE name = ? RETURNING value';
     return this.#db.get<{ value: number }>(sql, by, name)?.value ?? 0;
   }
@@ -47,6 +47,7 @@ export class Work {
       activeQueues: value.get('queues') ?? 0,
       waiting: value.get('waiting') ?? 0,
       processing: value.get('processing') ?? 0,
+      callbacks: value.get('callbacks') ?? 0,
       oldestWaitMs: oldest ? Math.max(0, now - oldest.queued_at) : 0,
     };
   }

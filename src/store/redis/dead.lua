@@ -1,22 +1,26 @@
--- Dead letters of one shard, newest first.
+-- Dead letters of one shard: messages that failed, and callbacks that could not be made, newest first.
 --
 -- KEYS    1 dead
 -- ARGV    1 base of the shard's keys   2 at most so many   3 ended_at and 4 message of the one after which to begin,
 --         '+inf' and '' for the newest
--- answer  {message, queue, attempts, queued_at, ended_at, code, error, message...}
+-- answer  {message, queue, attempts, queued_at, ended_at, code, error, 'message' or 'callback', message...}; of a
+--         callback that was given up, attempts, ended_at, code and error are its own
 local most, found, offset = tonumber(ARGV[2]), {}, 0
 
-while #found < 7 * most do
+while #found < 8 * most do
   local page = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', offset, 100)
   for i = 1, #page, 2 do
     local id, ended_at = page[i], page[i + 1]
     -- What ended in the same millisecond is ordered by its id.
     local begun = ended_at ~= ARGV[3] or id < ARGV[4]
-    local m = begun and redis.call('HMGET', ARGV[1] .. 'm:' .. id, 'queue', 'attempts', 'queued_at', 'code', 'error')
-    if m and m[1] and #found < 7 * most then
-      for _, value in ipairs({ id, m[1], tonumber(m[2]), tonumber(m[3]), tonumber(ended_at), m[4], m[5] }) do
-        found[#found + 1] = value
+    local m = begun and redis.call('HMGET', ARGV[1] .. 'm:' .. id, 'queue', 'attempts', 'queued_at', 'code', 'error',
+      'status', 'callback_attempts', 'callback_error')
+    if m and m[1] and #found < 8 * most then
+      local letter = { id, m[1], tonumber(m[2]), tonumber(m[3]), tonumber(ended_at), m[4], m[5], 'message' }
+      if m[6] ~= 'failed' then
+        letter[3], letter[6], letter[7], letter[8] = tonumber(m[7] or 0), 'callback_undelivered', m[8] or '', 'callback'
       end
+      for _, value in ipairs(letter) do found[#found + 1] = value end
     end
   end
   if #page < 200 then break end

@@ -2,6 +2,7 @@
 --
 -- ARGV    8 message   9 payload   10 most that may wait   11 deduplication ms   12 deduplication keys, as a JSON array
 --         13 if others wait or are worked on: enqueue, reject or interrupt
+--         14... what is to be known of its callback, if it has one: field, value, field, value...
 -- answer  {'queued', position, owner and token of the claim that was cancelled by it, if one was}
 --         {'duplicate', message, status, position}  {'full', length}  {'busy'}
 local id, payload, most, remember, keys = ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11], cjson.decode(ARGV[12])
@@ -32,6 +33,6 @@ elseif length >= most then
 end
 
 redis.call('HSET', message_key(id), 'queue', queue, 'status', 'queued', 'position', length + 1, 'payload', payload,
-  'queued_at', now, 'attempts', 0, 'last', 1, 'keys', ARGV[12])
+  'queued_at', now, 'attempts', 0, 'last', 1, 'keys', ARGV[12], unpack(ARGV, 14))
 for _, key in ipairs(keys) do redis.call('SET', deduplication_key(key), '|' .. id, 'PX', remember) end
 return { 'queued', push(id), unpack(cancelled) }

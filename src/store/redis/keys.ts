@@ -10,15 +10,20 @@
  *
  *   per shard    due        zset    queue → ms from which it can be claimed: now, or the end of its lease
  *                heads      zset    queue → queued_at of its first waiting message
- *                counts     hash    waiting, processing, token (the last fencing token given out)
- *                dead       zset    failed message → ended_at
+ *                counts     hash    waiting, processing, callbacks, token (the last fencing token given out)
+ *                dead       zset    failed message → ended_at; message whose callback was given up → when
+ *                outbox     zset    destination → ms from which its next callback is due: or the end of its lease
  *   per queue    w:<queue>  list    ids of the waiting messages
  *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, cancelled; gone when
  *                                   nothing is claimed, without an owner when it was given up
  *                c:<queue>  channel [broker, message, last, moved] at every change, with a fifth for a worker's keepalive
  *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then started_at,
- *                                   token, ended_at, code, error
+ *                                   token, ended_at, code, error; first, once it was retried; and if it has a callback,
+ *                                   callback, callback_url, _from, _keep, _status, _attempts, _since, _error, _token
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
+ *   per destination, <length of queue>:<queue>:<url>
+ *                o:<dest.>  list    ids of the messages whose callbacks are to be made, in order
+ *                x:<dest.>  hash    the claim of the first of them: owner, token, message, until
  *   others       d:<length of queue>:<queue>:<key>
  *                           string  `|<message>` while that message is alive, `<status>|<message>` once it ended
  *   per broker   btb:1:b:<broker>  channel [queue, token] of a claim of its whose message was cancelled
@@ -38,6 +43,10 @@ export function baseOf(shard: number): string {
 
 export function shardKeys(base: string): [due: string, heads: string, counts: string] {
   return [`${base}due`, `${base}heads`, `${base}counts`];
+}
+
+export function outboxKey(base: string): string {
+  return `${base}outbox`;
 }
 
 /** The keys of every script that changes a queue, in the order of `prelude.lua`. */

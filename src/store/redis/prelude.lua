@@ -8,6 +8,7 @@
 -- Scripts check first and write after, so that a refusal (also Redis' own, when memory is full) leaves nothing half done.
 local DUE, HEADS, COUNTS, WAITING, CLAIM = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, queue, broker = ARGV[1], ARGV[2], ARGV[3]
+local OUTBOX = base .. 'outbox'
 local lease, retention, dead_retention, ttl = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local time = redis.call('TIME')
@@ -17,6 +18,12 @@ local function message_key(id) return base .. 'm:' .. id end
 local function log_key(id) return base .. 'e:' .. id end
 -- The length keeps queue and key apart, whatever characters they hold.
 local function deduplication_key(key) return base .. 'd:' .. #queue .. ':' .. queue .. ':' .. key end
+
+
+-- One user's callbacks to one URL.
+local function destination(url) return #queue .. ':' .. queue .. ':' .. url end
+local function outbox_key(to) return base .. 'o:' .. to end
+local function delivery_key(to) return base .. 'x:' .. to end
 
 -- Tells the brokers. `from`: the one that needs not be told, because it tells its own watchers when the script has answered.
 local function publish(id, last, moved, from)
@@ -76,6 +83,23 @@ local function reindex()
   end
 end
 
+-- Puts the callback of a message into the outbox, unless there is none or it is there or was made.
+local function call_back(id)
+  local m = message_key(id)
+  local url = redis.call('HGET', m, 'callback_url')
+  if not url or redis.call('HEXISTS', m, 'callback_status') == 1 then return end
+  redis.call('HSET', m, 'callback_status', 'pending')
+  redis.call('HINCRBY', COUNTS, 'callbacks', 1)
+  local to = destination(url)
+  if redis.call('RPUSH', outbox_key(to), id) == 1 then redis.call('ZADD', OUTBOX, now, to) end
+end
+
+-- Does this broker hold the claim of a destination's callback under this token?
+local function delivers(to, token)
+  local held = redis.call('HMGET', delivery_key(to), 'token', 'owner')
+  return held[1] == token and held[2] == broker
+end
+
 -- Marks a message as ended, for as long as it is kept.
 local function close(id, token, status, code, error)
   local m, kept = message_key(id), retention
@@ -87,6 +111,8 @@ local function close(id, token, status, code, error)
   else
     redis.call('HDEL', m, 'payload')
   end
+  call_back(id)
+  if redis.call('HGET', m, 'callback_status') == 'pending' then kept = math.max(kept, redis.call('HGET', m, 'callback_keep')) end
   redis.call('PEXPIRE', m, kept)
   redis.call('PEXPIRE', log_key(id), kept)
   for _, key in ipairs(cjson.decode(redis.call('HGET', m, 'keys') or '[]')) do
@@ -156,11 +182,11 @@ local function cancel_claimed()
   if redis.call('LLEN', WAITING) > 0 then redis.call('ZADD', DUE, now, queue) end
 end
 
--- {message, token, attempt, payload, last, queued_at, events} of the present claim. `events`: how many it has just written.
+-- {message, token, attempt, payload, last, queued_at, events, callback's url, when its turn comes} of the present claim. `events`: how many it has just written.
 local function claimed(events)
   local claim = redis.call('HMGET', CLAIM, 'message', 'token')
-  local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at')
-  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), tonumber(m[4]), events }
+  local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at', 'callback_url', 'callback_from')
+  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), tonumber(m[4]), events, m[5], m[6] }
 end
 
 -- Claims a message as its next attempt. `reason`: why the attempt before ended, false when there was none or it was told.
@@ -177,7 +203,10 @@ local function take(id, reason, nonce, previous)
   events[#events + 1] = string.format('{"message_id":%s,"attempt":%d}', quoted(id), attempt)
   last = write_log(id, last, events, 1)
   redis.call('HSET', m, 'status', 'processing', 'attempts', attempt, 'last', last)
-  if attempt == 1 then redis.call('HSET', m, 'started_at', now) end
+  if attempt == 1 then
+    redis.call('HSET', m, 'started_at', now)
+    if redis.call('HGET', m, 'callback_from') == 'start' then call_back(id) end
+  end
   local token = redis.call('HINCRBY', COUNTS, 'token', 1)
   redis.call('HSET', CLAIM, 'message', id, 'owner', broker, 'token', token, 'until', now + lease,
     'nonce', nonce, 'previous', previous, 'unused', '', 'told', '')

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Claim, Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
 import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
+import type { Destination } from '../outbox.ts';
 import {
   type Cancelled,
   type CancelledClaim,
@@ -15,6 +16,7 @@ import {
   type LogPage,
   type MessageState,
   type NewMessage,
+  newestFirst,
   PAGE_BYTES,
   type QueueState,
   type Renewal,
@@ -25,8 +27,20 @@ import {
   type Sweep,
 } from '../store.ts';
 import { type Client, type Connection, connect, connectListener } from './connection.ts';
-import { baseOf, brokerChannel, channelOf, messageKeys, queueKeys, SHARDS, shardKeys, shardOf } from './keys.ts';
 import {
+  baseOf,
+  brokerChannel,
+  channelOf,
+  messageKeys,
+  outboxKey,
+  queueKeys,
+  SHARDS,
+  shardKeys,
+  shardOf,
+} from './keys.ts';
+import { RedisOutbox } from './outbox.ts';
+import {
+  answersOf,
   claimOf,
   deadLettersOf,
   endStatusOf,
@@ -43,6 +57,8 @@ import { Watchers } from './watchers.ts';
 
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
 const EXPIRE_AT_ONCE = 100;
+/** So many destinations of one shard are told of in one sweep. */
+const DELIVERIES_AT_ONCE = 20;
 
 /** The store in a Redis (7 or newer) or Redis Cluster that any number of brokers share. `keys.ts` shows what is where. */
 export class RedisStore implements Store {
@@ -51,6 +67,7 @@ export class RedisStore implements Store {
   readonly #redis: Connection;
   readonly #listener: Connection;
   readonly #watchers: Watchers;
+  readonly outbox: RedisOutbox;
   /** Of claims that have no answer yet: asked again under the same nonce, Redis gives the same claim. */
   readonly #nonces = new Map<string, string>();
 
@@ -60,6 +77,7 @@ export class RedisStore implements Store {
     this.#redis = connect(url);
     this.#listener = connectListener(url, this.#redis);
     this.#watchers = new Watchers(this.#listener, settings.brokerId);
+    this.outbox = new RedisOutbox((...change) => this.#change(...change), settings.deliveryLeaseMs);
   }
 
   async enqueue(message: NewMessage): Promise<Enqueued> {
@@ -75,6 +93,7 @@ export class RedisStore implements Store {
       deduplicationMs,
       JSON.stringify(keys),
       message.ifBusy,
+      ...callbackFields(message),
     );
     const [type, first, status, position] = list(reply);
     switch (type) {
@@ -99,6 +118,8 @@ export class RedisStore implements Store {
     switch (type) {
       case 'queued':
         return { type, position: integer(value) };
+      case 'redelivering':
+        return { type };
       case 'full':
         return { type, length: integer(value) };
       case 'not_failed':
@@ -149,7 +170,14 @@ export class RedisStore implements Store {
     const events = [retryingEvent(claim.messageId, attempt, reason)];
     const [payload, queuedAt] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
     this.#tell(claim, last, events);
-    return { ...claim, attempt, payload: text(payload), last: last + 1, queuedAt: integer(queuedAt) };
+    return {
+      ...claim,
+      attempt,
+      payload: text(payload),
+      last: last + 1,
+      queuedAt: integer(queuedAt),
+      callback: undefined,
+    };
   }
 
   async settle(
@@ -219,10 +247,7 @@ export class RedisStore implements Store {
         return this.#redis.run(SCRIPTS.dead, [`${base}dead`], [base, limit, ...place]);
       }),
     );
-    return shards
-      .flatMap(deadLettersOf)
-      .sort((a, b) => b.endedAt - a.endedAt || (a.messageId < b.messageId ? 1 : -1))
-      .slice(0, limit);
+    return newestFirst(shards.flatMap(deadLettersOf)).slice(0, limit);
   }
 
   async queue(queue: string): Promise<QueueState> {
@@ -242,25 +267,37 @@ export class RedisStore implements Store {
     const { messageTtlMs } = this.#settings;
     const answers = await answersOf(
       Array.from({ length: SHARDS }, (_, shard) =>
-        this.#redis.run(SCRIPTS.sweep, shardKeys(baseOf(shard)), [limit, messageTtlMs, EXPIRE_AT_ONCE]),
+        this.#redis.run(
+          SCRIPTS.sweep,
+          [...shardKeys(baseOf(shard)), outboxKey(baseOf(shard))],
+          [limit, messageTtlMs, EXPIRE_AT_ONCE, DELIVERIES_AT_ONCE],
+        ),
       ),
     );
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];
-    const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0 };
+    const destinations: Destination[] = [];
+    const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0 };
     const shards = answers.filter((answer) => answer !== undefined);
     for (const shard of shards) {
-      const [now, queues, active, waiting, processing, oldest, late] = list(shard);
+      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks] = list(shard);
       overdue.push(...list(late).map(text));
       due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
       counts.activeQueues += integer(active);
       counts.waiting += integer(waiting);
       counts.processing += integer(processing);
+      counts.callbacks += integer(callbacks);
+      destinations.push(...pairs(dueDestinations, (queue, url) => ({ queue: text(queue), url: text(url) })));
       if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));
     }
     await Promise.allSettled(overdue.map((queue) => this.#change(SCRIPTS.expire, queue, EXPIRE_AT_ONCE)));
     due.sort((a, b) => a.at - b.at);
-    return { due: due.slice(0, limit).map(({ queue }) => queue), counts, complete: shards.length === SHARDS };
+    return {
+      due: due.slice(0, limit).map(({ queue }) => queue),
+      destinations,
+      counts,
+      complete: shards.length === SHARDS,
+    };
   }
 
   keepalive({ queue, messageId }: Claim, data: string): void {
@@ -370,11 +407,8 @@ export class RedisStore implements Store {
   }
 }
 
-/** What each part of the store answered, undefined where it did not. Throws StoreUnavailable if none did. */
-async function answersOf(asked: readonly Promise<unknown>[]): Promise<readonly unknown[]> {
-  const settled = await Promise.allSettled(asked);
-  const refused = settled.filter(({ status }) => status === 'rejected');
-  const [first] = refused;
-  if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;
-  return settled.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
+function callbackFields({ callback }: NewMessage): readonly (string | number)[] {
+  if (!callback) return [];
+  const { url, details, from, keepMs } = callback;
+  return ['callback_url', url, 'callback', details, 'callback_from', from, 'callback_keep', keepMs];
 }

@@ -1,7 +1,8 @@
 import type { EndStatus } from '../../../machines/events.ts';
-import type { ClaimedMessage, DeadLetter, MessageState, MessageStatus } from '../store.ts';
+import type { CallbackState, ClaimedMessage, DeadLetter, MessageState, MessageStatus } from '../store.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
+const DELIVERY_STATUSES = ['pending', 'delivered', 'undelivered', 'silent'] as const;
 const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
 
 /** What a script answered, looked at rather than trusted: a wrong shape is a fault of ours and says so. */
@@ -36,7 +37,7 @@ export function unexpected(reply: unknown): TypeError {
 
 /** What `claim.lua` answers. */
 export function claimOf(queue: string, reply: unknown): ClaimedMessage {
-  const [messageId, token, attempt, payload, last, queuedAt] = list(reply);
+  const [messageId, token, attempt, payload, last, queuedAt, , url, from] = list(reply);
   return {
     queue,
     messageId: text(messageId),
@@ -45,6 +46,7 @@ export function claimOf(queue: string, reply: unknown): ClaimedMessage {
     payload: text(payload),
     last: integer(last),
     queuedAt: integer(queuedAt),
+    callback: url ? { url: text(url), from: from === 'start' ? 'start' : 'end' } : undefined,
   };
 }
 
@@ -52,7 +54,7 @@ export function claimOf(queue: string, reply: unknown): ClaimedMessage {
 export function deadLettersOf(reply: unknown): DeadLetter[] {
   const flat = list(reply);
   const letters: DeadLetter[] = [];
-  for (let i = 0; i < flat.length; i += 7) {
+  for (let i = 0; i < flat.length; i += 8) {
     letters.push({
       messageId: text(flat[i]),
       queue: text(flat[i + 1]),
@@ -61,6 +63,7 @@ export function deadLettersOf(reply: unknown): DeadLetter[] {
       endedAt: integer(flat[i + 4]),
       code: text(flat[i + 5]),
       error: text(flat[i + 6]),
+      kind: flat[i + 7] === 'callback' ? 'callback' : 'message',
     });
   }
   return letters;
@@ -78,7 +81,7 @@ export function endStatusOf(reply: unknown): EndStatus {
 
 /** What `message.lua` answers. */
 export function messageOf(id: string, reply: unknown): MessageState {
-  const [status, position, attempts, queuedAt, last, startedAt, endedAt, code, error] = list(reply);
+  const [status, position, attempts, queuedAt, last, startedAt, endedAt, code, error, ...callback] = list(reply);
   return {
     id,
     status: statusOf(status),
@@ -89,5 +92,21 @@ export function messageOf(id: string, reply: unknown): MessageState {
     endedAt: endedAt ? integer(endedAt) : undefined,
     failure: code ? { code: text(code), error: text(error) } : undefined,
     last: integer(last),
+    callback: callback[0] ? callbackOf(callback) : undefined,
   };
+}
+
+function callbackOf([status, attempts, error]: readonly unknown[]): CallbackState {
+  const known = DELIVERY_STATUSES.find((one) => one === status);
+  if (!known) throw unexpected(status);
+  return { status: known, attempts: integer(attempts ?? 0), error: error ? text(error) : '' };
+}
+
+/** What each part of the store answered, undefined where it did not. Throws StoreUnavailable if none did. */
+export async function answersOf(asked: readonly Promise<unknown>[]): Promise<readonly unknown[]> {
+  const settled = await Promise.allSettled(asked);
+  const refused = settled.filter(({ status }) => status === 'rejected');
+  const [first] = refused;
+  if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;
+  return settled.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
 }

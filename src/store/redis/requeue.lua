@@ -2,14 +2,29 @@
 -- old one, so that a listener who comes back with an id of the old one misses nothing of the new.
 --
 -- ARGV    8 message   9 most that may wait
--- answer  {'queued', position}  {'full', length}  {'not_failed', status}, or nil when this queue does not know the message
+-- Of another message, a callback that was given up is put into the outbox again.
+-- answer  {'queued', position}  {'redelivering'}  {'full', length}  {'not_failed', status}, or nil when this queue does not know the message
 local id, m = ARGV[8], message_key(ARGV[8])
 
 local stored = redis.call('HMGET', m, 'queue', 'status', 'keys', 'last')
 if stored[1] ~= queue then return false end
-if stored[2] ~= 'failed' then return { 'not_failed', stored[2] } end
+local undelivered = redis.call('HGET', m, 'callback_status') == 'undelivered'
+if stored[2] ~= 'failed' and not undelivered then return { 'not_failed', stored[2] } end
 local length = redis.call('LLEN', WAITING)
-if length >= tonumber(ARGV[9]) then return { 'full', length } end
+if stored[2] == 'failed' and length >= tonumber(ARGV[9]) then return { 'full', length } end
+
+-- One that still waits in the outbox stays there.
+if redis.call('HGET', m, 'callback_status') ~= 'pending' then
+  redis.call('HDEL', m, 'callback_status', 'callback_attempts', 'callback_since', 'callback_error', 'callback_token')
+end
+if stored[2] ~= 'failed' then
+  redis.call('ZREM', base .. 'dead', id)
+  call_back(id)
+  local kept = math.max(retention, redis.call('HGET', m, 'callback_keep'))
+  redis.call('PEXPIRE', m, kept)
+  redis.call('PEXPIRE', log_key(id), kept)
+  return { 'redelivering' }
+end
 
 redis.call('PERSIST', m)
 redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error')

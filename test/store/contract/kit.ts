@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
-import type { Claim } from '../../../machines/events.ts';
+import type { Claim, Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../../src/errors.ts';
 import {
   type Change,
@@ -35,6 +35,7 @@ export const FAILED = { status: 'failed', code: 'worker_error', error: 'The work
 
 const DEFAULTS = {
   leaseMs: 600_000,
+  deliveryLeaseMs: 600_000,
   maxQueueLength: 50,
   messageTtlMs: 86_400_000,
   retentionMs: 3_600_000,
@@ -61,6 +62,7 @@ export function aMessage(queue: string, more: Partial<NewMessage> = {}): NewMess
     payload: JSON.stringify({ n: serial }),
     deduplicationKeys: [],
     ifBusy: 'enqueue',
+    callback: undefined,
     ...more,
   };
 }
@@ -88,6 +90,12 @@ export async function claimed(store: Store, queue: string): Promise<ClaimedMessa
   const claim = await store.claim(queue);
   if (!claim) throw new Error(`There was nothing to claim in ${queue}`);
   return claim;
+}
+
+/** Claims the head of a queue and ends it so. */
+export async function settled(store: Store, queue: string, outcome: Outcome): Promise<void> {
+  const claim = await claimed(store, queue);
+  await store.settle(claim, claim.last, [], outcome, false);
 }
 
 /** Asks until there is an answer; ava's own timeout is the limit. */

@@ -267,7 +267,12 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
       await watcher.first(({ messageId, last }) => messageId === id && last === 2);
       t.deepEqual((await logOf(store, queue, id))?.at(-1), endEvent(id, 'expired'));
     }
-    t.deepEqual(await store.sweep(10), { due: [], counts: { ...IDLE, oldestWaitMs: 0 }, complete: true });
+    t.deepEqual(await store.sweep(10), {
+      due: [],
+      destinations: [],
+      counts: { ...IDLE, oldestWaitMs: 0, callbacks: 0 },
+      complete: true,
+    });
   });
 
   test('a message is told with its times, attempts and end', async (t) => {

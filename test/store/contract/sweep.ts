@@ -80,7 +80,8 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     await other.release(old, CALLED);
     t.deepEqual(await other.sweep(10), {
       due: [],
-      counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0 },
+      destinations: [],
+      counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0, callbacks: 0 },
       complete: true,
     });
     await other.settle(taken, taken.last, [], COMPLETED, true);

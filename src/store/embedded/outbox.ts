@@ -1,0 +1,246 @@
+import { ClaimLost } from '../../errors.ts';
+import type {
+  Callback,
+  ClaimedDelivery,
+  DeliveryClaim,
+  DeliveryEnd,
+  DeliveryStatus,
+  Destination,
+  Outbox,
+  Tries,
+} from '../outbox.ts';
+import type { CallbackState, StoreSettings } from '../store.ts';
+import type { Database } from './database.ts';
+import type { MessageRow } from './messages.ts';
+import type { Work } from './work.ts';
+
+type CallbackRow = {
+  message: string;
+  url: string;
+  details: string;
+  from_start: number;
+  keep_ms: number;
+  status: DeliveryStatus | null;
+  attempts: number;
+  since: number | null;
+  error: string;
+  token: number;
+};
+
+type DestinationRow = { owner: string; token: number; due: number };
+
+/** So many destinations are told of in one sweep. */
+const DELIVERIES_AT_ONCE = 1000;
+
+/** The callbacks of messages, and those of them that are still to be made. */
+export class EmbeddedOutbox implements Outbox {
+  readonly #db: Database;
+  readonly #work: Work;
+  readonly #settings: StoreSettings;
+
+  constructor(db: Database, work: Work, settings: StoreSettings) {
+    this.#db = db;
+    this.#work = work;
+    this.#settings = settings;
+  }
+
+  async claim({ queue, url }: Destination): Promise<ClaimedDelivery | undefined> {
+    return this.#db.transaction(() => {
+      const { brokerId, deliveryLeaseMs } = this.#settings;
+      const now = Date.now();
+      const held = this.#held(queue, url);
+      // Own claims of before are claimed anew; what is postponed has no owner.
+      if (!held || (held.owner !== brokerId && held.due > now)) return undefined;
+      const callback = this.#first(queue, url);
+      if (!callback) {
+        this.#db.run('DELETE FROM destinations WHERE queue = ? AND url = ?', queue, url);
+        return undefined;
+      }
+      const token = this.#work.count('token', 1);
+      this.#hold(queue, url, brokerId, token, now + deliveryLeaseMs);
+      const { message: messageId, details, attempts, since } = callback;
+      return { queue, url, messageId, token, details, attempts, triedForMs: since === null ? 0 : now - since };
+    });
+  }
+
+  async renew(claims: readonly DeliveryClaim[]): Promise<readonly DeliveryClaim[]> {
+    return this.#db.transaction(() => {
+      const until = Date.now() + this.#settings.deliveryLeaseMs;
+      const sql = 'UPDATE destinations SET due = ? WHERE queue = ? AND url = ? AND token = ?';
+      return claims.filter(({ queue, url, token }) => !this.#db.run(sql, until, queue, url, token));
+    });
+  }
+
+  async settle({ queue, url, token, messageId }: DeliveryClaim, end: DeliveryEnd): Promise<boolean> {
+    return this.#db.transaction(() => {
+      if (this.#find(messageId)?.token !== token) {
+        if (this.#held(queue, url)?.token !== token) throw new ClaimLost(queue, token);
+        this.#remove(queue, url, messageId);
+        this.#db.run(
+          'UPDATE callbacks SET status = ?, attempts = ?, error = ?, token = ?, given_up_at = ? WHERE message = ?',
+          end.status,
+          end.attempts,
+          end.error,
+          token,
+          end.status === 'undelivered' ? Date.now() : null,
+          messageId,
+        );
+        this.#keep(messageId, end.status === 'undelivered');
+        if (this.#isEmpty(queue, url)) {
+          this.#db.run('DELETE FROM destinations WHERE queue = ? AND url = ?', queue, url);
+        } else this.#hold(queue, url, '', 0, Date.now());
+      }
+      return !this.#isEmpty(queue, url);
+    });
+  }
+
+  async postpone(claim: DeliveryClaim, { attempts, error }: Tries, delayMs: number): Promise<void> {
+    this.#db.transaction(() => {
+      const { queue, url, token, messageId } = claim;
+      if (this.#held(queue, url)?.token !== token) return;
+      const now = Date.now();
+      if (attempts) {
+        const sql = 'UPDATE callbacks SET attempts = ?, error = ?, since = coalesce(since, ?) WHERE message = ?';
+        this.#db.run(sql, attempts, error, now, messageId);
+      }
+      this.#hold(queue, url, '', 0, now + Math.round(delayMs));
+    });
+  }
+
+  /** The message has a callback. */
+  add(messageId: string, queue: string, { url, details, from, keepMs }: Callback): void {
+    this.#db.run(
+      'INSERT INTO callbacks (message, queue, url, details, from_start, keep_ms) VALUES (?, ?, ?, ?, ?, ?)',
+      messageId,
+      queue,
+      url,
+      details,
+      from === 'start' ? 1 : 0,
+      keepMs,
+    );
+  }
+
+  /** The callback's url and when its turn comes. */
+  of({ id }: MessageRow): Pick<Callback, 'url' | 'from'> | undefined {
+    const callback = this.#find(id);
+    return callback && { url: callback.url, from: callback.from_start ? 'start' : 'end' };
+  }
+
+  state({ id }: MessageRow): CallbackState | undefined {
+    const callback = this.#find(id);
+    if (!callback?.status) return undefined;
+    return { status: callback.status, attempts: callback.attempts, error: callback.error };
+  }
+
+  /** The message was claimed first: a callback that tells of its progress has its turn. */
+  started(message: MessageRow): void {
+    if (this.#find(message.id)?.from_start) this.#enter(message);
+  }
+
+  /** The message has ended, and is kept until `expiresAt`; longer while its callback is to be made: answers until when. */
+  ended(message: MessageRow, expiresAt: number): number {
+    this.#enter(message);
+    const callback = this.#find(message.id);
+    return callback?.status === 'pending' ? Math.max(expiresAt, Date.now() + callback.keep_ms) : expiresAt;
+  }
+
+  /** The message is put into its queue again: its new end is called back, too. One that still waits stays where it is. */
+  restarted({ id }: MessageRow): void {
+    this.#reset(id, `status IS NOT 'pending'`);
+  }
+
+  /** Puts a callback that was given up into the outbox again. False when it was not given up. */
+  redeliver(message: MessageRow): boolean {
+    if (!this.#reset(message.id, `status = 'undelivered'`)) return false;
+    const expiresAt = this.ended(message, Date.now() + this.#settings.retentionMs);
+    this.#db.run('UPDATE messages SET expires_at = ? WHERE id = ?', expiresAt, message.id);
+    return true;
+  }
+
+  /** Some of the destinations to which a callback is due. */
+  due(now: number): Destination[] {
+    const sql = 'SELECT queue, url FROM destinations WHERE due <= ? ORDER BY due LIMIT ?';
+    return this.#db.all<Destination>(sql, now, DELIVERIES_AT_ONCE);
+  }
+
+  /** What held a claim is gone: the file is ours alone. */
+  free(): void {
+    this.#db.run(`UPDATE destinations SET owner = '', token = 0, due = 0 WHERE owner <> ''`);
+  }
+
+  forget(messageId: string): void {
+    this.#db.run('DELETE FROM callbacks WHERE message = ?', messageId);
+  }
+
+  #find(messageId: string): CallbackRow | undefined {
+    return this.#db.get<CallbackRow>('SELECT * FROM callbacks WHERE message = ?', messageId);
+  }
+
+  #held(queue: string, url: string): DestinationRow | undefined {
+    const sql = 'SELECT owner, token, due FROM destinations WHERE queue = ? AND url = ?';
+    return this.#db.get<DestinationRow>(sql, queue, url);
+  }
+
+  #hold(queue: string, url: string, owner: string, token: number, due: number): void {
+    const sql = 'UPDATE destinations SET owner = ?, token = ?, due = ? WHERE queue = ? AND url = ?';
+    this.#db.run(sql, owner, token, due, queue, url);
+  }
+
+  #isEmpty(queue: string, url: string): boolean {
+    return !this.#db.get('SELECT place FROM outbox WHERE queue = ? AND url = ? LIMIT 1', queue, url);
+  }
+
+  /** The oldest callback of a destination; those of messages that run again, and will call back then, are left out. */
+  #first(queue: string, url: string): CallbackRow | undefined {
+    for (;;) {
+      const sql = 'SELECT message FROM outbox WHERE queue = ? AND url = ? ORDER BY place LIMIT 1';
+      const id = this.#db.get<{ message: string }>(sql, queue, url)?.message;
+      if (id === undefined) return undefined;
+      const callback = this.#find(id);
+      const running = this.#db.get(`SELECT id FROM messages WHERE id = ? AND status IN ('queued', 'processing')`, id);
+      if (callback && (callback.from_start || !running)) return callback;
+      this.#remove(queue, url, id);
+      this.#db.run('UPDATE callbacks SET status = NULL WHERE message = ?', id);
+    }
+  }
+
+  #enter({ id, queue }: MessageRow): void {
+    const callback = this.#find(id);
+    if (!callback || callback.status) return;
+    const { url } = callback;
+    this.#db.run(`UPDATE callbacks SET status = 'pending' WHERE message = ?`, id);
+    this.#db.run('INSERT INTO outbox (queue, url, message) VALUES (?, ?, ?)', queue, url, id);
+    this.#db.run(
+      `INSERT OR IGNORE INTO destinations (queue, url, owner, token, due) VALUES (?, ?, '', 0, ?)`,
+      queue,
+      url,
+      Date.now(),
+    );
+    this.#work.count('callbacks', 1);
+  }
+
+  #remove(queue: string, url: string, messageId: string): void {
+    const sql = 'DELETE FROM outbox WHERE queue = ? AND url = ? AND message = ?';
+    if (this.#db.run(sql, queue, url, messageId)) this.#work.count('callbacks', -1);
+  }
+
+  #reset(messageId: string, where: string): number {
+    const sql = `UPDATE callbacks SET status = NULL, attempts = 0, since = NULL, error = '', token = 0, given_up_at = NULL
+       WHERE message = ? AND ${where}`;
+    return this.#db.run(sql, messageId);
+  }
+
+  /** From now on the message is kept as any other that has ended, or as a dead letter. */
+  #keep(messageId: string, isDead: boolean): void {
+    const { retentionMs, deadLetterRetentionMs } = this.#settings;
+    const now = Date.now();
+    this.#db.run(
+      `UPDATE messages SET expires_at = CASE WHEN ? OR status = 'failed' THEN ? ELSE ? END
+         WHERE id = ? AND expires_at IS NOT NULL`,
+      isDead ? 1 : 0,
+      now + deadLetterRetentionMs,
+      now + retentionMs,
+      messageId,
+    );
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The port to the callbacks that are still to be made. An entry comes in with the step that ends its message, or that
+ * claims it first, and stays until it is delivered or given up. What the methods of the store promise holds here too:
+ * each is atomic and may be repeated after StoreUnavailable.
+ */
+export interface Outbox {
+  /**
+   * Claims the oldest callback of a destination for `leaseMs`. Undefined when there is none, when it is not due yet, or
+   * when another broker's claim is alive.
+   */
+  claim(destination: Destination): Promise<ClaimedDelivery | undefined>;
+
+  /** Prolongs claims by the lease; answers those that were lost. Throws StoreUnavailable if no part of the store answers. */
+  renew(claims: readonly DeliveryClaim[]): Promise<readonly DeliveryClaim[]>;
+
+  /** Takes a callback out of the outbox; true when more wait for its destination. Throws ClaimLost. */
+  settle(claim: DeliveryClaim, end: DeliveryEnd): Promise<boolean>;
+
+  /** Gives the claim up: the callback is due again in `delayMs`. A claim already lost is no fault. */
+  postpone(claim: DeliveryClaim, tries: Tries, delayMs: number): Promise<void>;
+}
+
+/** One user's callbacks to one URL: made one after the other, in the order in which their messages ended. */
+export type Destination = { readonly queue: string; readonly url: string };
+
+/** The right to make the callback that is next for a destination. */
+export type DeliveryClaim = Destination & { readonly messageId: string; readonly token: number };
+
+export type ClaimedDelivery = DeliveryClaim & {
+  /** What the message was given for its callback. */
+  readonly details: string;
+  /** Attempts before, all in vain. */
+  readonly attempts: number;
+  /** Since the first of them, in ms; 0 when there was none. */
+  readonly triedForMs: number;
+};
+
+/** How often it was tried, and what came of the last attempt when it was in vain. */
+export type Tries = { readonly attempts: number; readonly error: string };
+
+/** `silent`: there was nothing to tell. */
+export type DeliveryEnd = Tries & { readonly status: 'delivered' | 'undelivered' | 'silent' };
+
+/** How a message's callback stands. */
+export type DeliveryStatus = 'pending' | DeliveryEnd['status'];
+
+/** What is to be told of a message, and where. */
+export type Callback = {
+  readonly url: string;
+  /** Whatever the delivery needs to know. */
+  readonly details: string;
+  /** Its turn comes when the message is claimed first, to tell of its progress, or when it has ended. */
+  readonly from: 'start' | 'end';
+  /** The message is kept for so long after its end, for its callback to be tried. */
+  readonly keepMs: number;
+};

@@ -1,0 +1,61 @@
+import { ClaimLost } from '../../errors.ts';
+import type { ClaimedDelivery, DeliveryClaim, DeliveryEnd, Destination, Outbox, Tries } from '../outbox.ts';
+import { answersOf, integer, list, text } from './reply.ts';
+import { SCRIPTS, type Script } from './scripts.ts';
+
+/** Runs a script that changes something of a queue. */
+type Change = (script: Script, queue: string, ...args: readonly (string | number)[]) => Promise<unknown>;
+
+/** The callbacks still to be made, in the shards of the queues they belong to. `keys.ts` shows what is where. */
+export class RedisOutbox implements Outbox {
+  readonly #change: Change;
+  readonly #leaseMs: number;
+
+  constructor(change: Change, leaseMs: number) {
+    this.#change = change;
+    this.#leaseMs = leaseMs;
+  }
+
+  async claim({ queue, url }: Destination): Promise<ClaimedDelivery | undefined> {
+    const reply = await this.#change(SCRIPTS.claimDelivery, queue, url, this.#leaseMs);
+    if (reply === null) return undefined;
+    const [messageId, token, details, attempts, triedForMs] = list(reply);
+    return {
+      queue,
+      url,
+      messageId: text(messageId),
+      token: integer(token),
+      details: text(details),
+      attempts: integer(attempts),
+      triedForMs: integer(triedForMs),
+    };
+  }
+
+  async renew(claims: readonly DeliveryClaim[]): Promise<readonly DeliveryClaim[]> {
+    const answers = await answersOf(
+      claims.map(({ queue, url, token }) => this.#change(SCRIPTS.renewDelivery, queue, url, token, this.#leaseMs)),
+    );
+    return claims.filter((_, index) => answers[index] === 0);
+  }
+
+  async settle({ queue, url, token, messageId }: DeliveryClaim, end: DeliveryEnd): Promise<boolean> {
+    const { status, attempts, error } = end;
+    const reply = await this.#change(
+      SCRIPTS.settleDelivery,
+      queue,
+      url,
+      token,
+      messageId,
+      status,
+      attempts,
+      error.toWellFormed(),
+    );
+    if (reply === null) throw new ClaimLost(queue, token);
+    return integer(reply) === 1;
+  }
+
+  async postpone({ queue, url, token }: DeliveryClaim, { attempts, error }: Tries, delayMs: number): Promise<void> {
+    const details = [attempts, error.toWellFormed(), Math.round(delayMs)];
+    await this.#change(SCRIPTS.postponeDelivery, queue, url, token, ...details);
+  }
+}
