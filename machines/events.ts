@@ -47,6 +47,41 @@ export type UserEvent =
   /** The message under the claim with this token was cancelled: break its call off and end it. */
   | { readonly type: 'claim.cancelled'; readonly token: number };
 
+/** The right to make the callback that is next for a destination: for one user and one URL. */
+export type DeliveryClaim = {
+  readonly queue: string;
+  readonly url: string;
+  readonly messageId: string;
+  /** Fencing token: what is written under an older one is refused. */
+  readonly token: number;
+};
+
+/** What is to be told next of a message. */
+export type Tidings =
+  /** How it gets on. More will follow, so this is tried once. */
+  | { readonly type: 'progress'; readonly body: string }
+  /** How it ended. `id` is the same each time that is told. */
+  | { readonly type: 'end'; readonly body: string; readonly id: string }
+  /** There is nothing to tell. */
+  | { readonly type: 'silent' };
+
+/** What came of one attempt at a callback. */
+export type Posted =
+  | { readonly type: 'delivered' }
+  /** To be tried again in so many ms. */
+  | { readonly type: 'failed'; readonly error: string; readonly delayMs: number }
+  /** Not to be tried again. */
+  | { readonly type: 'refused'; readonly error: string };
+
+/** What a delivery's actor is told. */
+export type DeliveryEvent =
+  /** Finish the attempt in hand, and give up the claim. */
+  | { readonly type: 'drain' }
+  /** Stop. */
+  | { readonly type: 'abort' }
+  /** The claim with this token belongs to another broker now. */
+  | { readonly type: 'claim.lost'; readonly token: number };
+
 /** What the supervisor is told. */
 export type SupervisorEvent =
   /** A user's actor broke: told by XState itself, with the actor's id, which is its queue. */

@@ -23,7 +23,8 @@ export class Refusal extends Error {
 /** The store did not answer. What was asked may or may not have happened; every store call can be repeated. */
 export class StoreUnavailable extends Error {
   constructor(cause: unknown) {
-    super(`The store does not answer: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    // Logs tell the cause behind it.
+    super('The store does not answer', { cause });
     this.name = 'StoreUnavailable';
   }
 }

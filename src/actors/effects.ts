@@ -67,6 +67,9 @@ export class Effects {
       return undefined;
     }
     this.#leases.hold(turn, sentAt);
+    if (turn.attempt > 1) {
+      this.#log.warn({ message_id: turn.messageId, user_id: queue, attempt: turn.attempt }, 'taken over');
+    }
     return turn;
   }
 
@@ -185,7 +188,8 @@ export class Effects {
         return this.#store.settle(turn, turn.last, turn.pending, outcome, goOn);
       }, signal),
     );
-    this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
+    const level = outcome.status === 'failed' ? 'warn' : 'info';
+    this.#log[level]({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
     const next = settled.next && new Turn(settled.next);
     if (next && signal.aborted) await this.#track(this.#store.release(next, next.handover));
     else if (next) this.#leases.hold(next, sentAt);

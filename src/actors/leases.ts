@@ -98,6 +98,8 @@ export class Leases {
 
   #lose(claim: Claim): void {
     this.#held.delete(claim.queue);
+    const { messageId, queue, attempt } = claim;
+    this.#log.warn({ message_id: messageId, user_id: queue, attempt }, 'claim lost: what is done for it is dropped');
     this.#onLost(claim);
   }
 }

@@ -51,9 +51,9 @@ export class Sweeper {
     return this.#waiting;
   }
 
-  /** Since when a part of the store has not answered, in ms since 1970; undefined while all of it does. */
-  get incompleteSince(): number | undefined {
-    return this.#state === 'in part' ? this.#since : undefined;
+  /** Since when the store, or a part of it, has not answered, in ms since 1970; undefined while all of it does. */
+  get illSince(): number | undefined {
+    return this.#state === 'whole' ? undefined : this.#since;
   }
 
   /** One more message waits. */

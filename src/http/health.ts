@@ -12,17 +12,19 @@ export function getHealth({ store, sweeper, workerHealth, version }: Services): 
   return async (ctx) => {
     const [sweep, worker] = await Promise.all([soon(sweeper.sweep()), workerHealth.status()]);
     const workerIll = !worker.connected || worker.circuit === 'open';
-    const since = Math.min(workerIll ? worker.since : Infinity, sweeper.incompleteSince ?? Infinity);
+    const since = Math.min(workerIll ? worker.since : Infinity, sweeper.illSince ?? Infinity);
     const degraded = since < Infinity;
     ctx.status = sweep ? 200 : 503;
     ctx.body = {
       status: sweep ? (degraded ? 'degraded' : 'healthy') : 'unhealthy',
       redis_connected: sweep !== undefined,
       worker_connected: worker.connected,
-      active_queues: sweep?.counts.activeQueues ?? 0,
-      messages_processing: sweep?.counts.processing ?? 0,
-      messages_waiting: sweep?.counts.waiting ?? 0,
-      oldest_wait_seconds: (sweep?.counts.oldestWaitMs ?? 0) / 1000,
+      // Without the store nobody knows, and 0 would say that all is done.
+      active_queues: sweep?.counts.activeQueues ?? null,
+      messages_processing: sweep?.counts.processing ?? null,
+      messages_waiting: sweep?.counts.waiting ?? null,
+      oldest_wait_seconds: sweep ? sweep.counts.oldestWaitMs / 1000 : null,
+      callbacks_waiting: sweep?.counts.callbacks ?? null,
       worker_circuit: worker.circuit,
       degraded_since: degraded ? iso(since) : null,
       store: store.kind,

@@ -16,7 +16,9 @@ const HEADERS = {
 
 /** Where a message's events are read. */
 export function streamUrl(queue: string, messageId: string): string {
-  return `/api/v1/stream?${new URLSearchParams({ user_id: queue, message_id: messageId })}`;
+  // %20 rather than +: what is copied from here into a path means the same there.
+  const query = new URLSearchParams({ user_id: queue, message_id: messageId }).toString().replaceAll('+', '%20');
+  return `/api/v1/stream?${query}`;
 }
 
 /** `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. */

@@ -1,3 +1,5 @@
+import type { DeliveryClaim } from '../../machines/events.ts';
+
 /**
  * The port to the callbacks that are still to be made. An entry comes in with the step that ends its message, or that
  * claims it first, and stays until it is delivered or given up. What the methods of the store promise holds here too:
@@ -22,9 +24,6 @@ export interface Outbox {
 
 /** One user's callbacks to one URL: made one after the other, in the order in which their messages ended. */
 export type Destination = { readonly queue: string; readonly url: string };
-
-/** The right to make the callback that is next for a destination. */
-export type DeliveryClaim = Destination & { readonly messageId: string; readonly token: number };
 
 export type ClaimedDelivery = DeliveryClaim & {
   /** What the message was given for its callback. */

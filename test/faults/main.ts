@@ -17,18 +17,26 @@ const HELP = `Runs brokers under load while things go wrong, and checks what bec
   npm run test:faults -- --runs 200 --jobs 2  two at a time: most of a run is waiting
 `;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string' },
-    runs: { type: 'string' },
-    seed: { type: 'string' },
-    jobs: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const options = {
+  minutes: { type: 'string' },
+  runs: { type: 'string' },
+  seed: { type: 'string' },
+  jobs: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
+const values = read();
 
 // Whatever a run has started ends with this process.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+function read() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+    return process.exit(2);
+  }
+}
 
 if (values.help) process.stdout.write(HELP);
 else process.exitCode = await runAll();
@@ -73,7 +81,7 @@ async function isSound(seed: number): Promise<boolean> {
 function numberOf(option: 'minutes' | 'runs' | 'seed' | 'jobs'): number | undefined {
   const value = values[option];
   if (value === undefined) return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
-  process.stderr.write(`--${option} needs a number, not "${value}".\n\n${HELP}`);
+  if (/^\d+(\.\d+)?$/.test(value) && (Number(value) > 0 || option === 'seed')) return Number(value);
+  process.stderr.write(`--${option} needs a number above 0, not "${value}".\n\n${HELP}`);
   return process.exit(2);
 }

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { mock } from 'node:test';
 import test, { type ExecutionContext } from 'ava';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
-import { type Place, settingsOf } from './contract/kit.ts';
+import { CALLED, claimed, type Place, queued, settingsOf } from './contract/kit.ts';
 import { modelContract } from './contract/model.ts';
 import { storeContract } from './contract.ts';
 
@@ -49,4 +50,21 @@ test.serial('a second broker on the same file is refused with a word', async (t)
   await first.close();
   const second = new EmbeddedStore(directory, settingsOf());
   await second.close();
+});
+
+test.serial('what was put off by a clock that has been set back since is not put off for as long', async (t) => {
+  const directory = aDirectory(t);
+  const at = Date.now();
+  mock.timers.enable({ apis: ['Date'], now: at + 3_600_000 });
+  t.teardown(() => mock.timers.reset());
+  const before = new EmbeddedStore(directory, settingsOf());
+  const { id } = await queued(before, 'u');
+  await before.release(await claimed(before, 'u'), CALLED);
+  await before.close();
+  mock.timers.setTime(at);
+  const store = new EmbeddedStore(directory, settingsOf());
+  t.teardown(() => store.close());
+  mock.timers.setTime(at + 30_000);
+  t.deepEqual((await store.sweep(1)).due, ['u']);
+  t.is((await store.claim('u'))?.messageId, id);
 });

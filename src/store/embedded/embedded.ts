@@ -40,6 +40,8 @@ type QueueRow = {
   cancelled: number;
 };
 
+/** What was put off before a start is put off no longer than this after it. */
+const LONGEST_PAUSE_MS = 30_000;
 /** So many overdue messages end in one sweep at most. */
 const EXPIRE_AT_ONCE = 1000;
 
@@ -62,7 +64,13 @@ export class EmbeddedStore implements Store {
   /** Opens or makes the file in `directory`. Throws if another process has it. */
   constructor(directory: string, settings: StoreSettings) {
     // What people wrote is nobody else's business.
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new Error(`DATA_DIR ${directory} cannot be made: ${error instanceof Error ? error.message : error}.`, {
+        cause: error,
+      });
+    }
     const schema = readFileSync(new URL('schema.sql', import.meta.url), 'utf8');
     this.#settings = settings;
     this.#db = new Database(join(directory, 'broker.sqlite'), schema);
@@ -72,7 +80,11 @@ export class EmbeddedStore implements Store {
     // The file is ours alone, so whoever held its claims is gone.
     this.#db.run(`UPDATE work SET due = 0 WHERE queue IN (SELECT id FROM queues WHERE owner <> '')`);
     this.#db.run(`UPDATE queues SET lease_until = 0 WHERE owner <> ''`);
-    this.outbox.free();
+    // The clock may have been set back since others were put off: by an hour, or by years.
+    const soon = Date.now() + LONGEST_PAUSE_MS;
+    this.#db.run('UPDATE work SET due = min(due, ?)', soon);
+    this.#db.run('UPDATE queues SET lease_until = min(lease_until, ?)', soon);
+    this.outbox.open(soon);
   }
 
   async enqueue(message: NewMessage): Promise<Enqueued> {

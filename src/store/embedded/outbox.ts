@@ -1,14 +1,6 @@
+import type { DeliveryClaim } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
-import type {
-  Callback,
-  ClaimedDelivery,
-  DeliveryClaim,
-  DeliveryEnd,
-  DeliveryStatus,
-  Destination,
-  Outbox,
-  Tries,
-} from '../outbox.ts';
+import type { Callback, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Destination, Outbox, Tries } from '../outbox.ts';
 import type { CallbackState, StoreSettings } from '../store.ts';
 import type { Database } from './database.ts';
 import type { MessageRow } from './messages.ts';
@@ -163,9 +155,10 @@ export class EmbeddedOutbox implements Outbox {
     return this.#db.all<Destination>(sql, now, DELIVERIES_AT_ONCE);
   }
 
-  /** What held a claim is gone: the file is ours alone. */
-  free(): void {
+  /** The file is ours alone: whoever held a claim is gone, and what was put off is put off to `soon` at most. */
+  open(soon: number): void {
     this.#db.run(`UPDATE destinations SET owner = '', token = 0, due = 0 WHERE owner <> ''`);
+    this.#db.run('UPDATE destinations SET due = min(due, ?)', soon);
   }
 
   forget(messageId: string): void {
