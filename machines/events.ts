@@ -43,9 +43,7 @@ export type UserEvent =
   /** Stop the call in hand and hand the claim over. */
   | { readonly type: 'abort' }
   /** The claim with this token belongs to another broker now: drop the work. */
-  | { readonly type: 'claim.lost'; readonly token: number }
-  /** The message under the claim with this token was cancelled: break its call off and end it. */
-  | { readonly type: 'claim.cancelled'; readonly token: number };
+  | { readonly type: 'claim.lost'; readonly token: number };
 
 /** The right to make the callback that is next for a destination: for one user and one URL. */
 export type DeliveryClaim = {
@@ -90,7 +88,6 @@ export type SupervisorEvent =
   | { readonly type: 'user.idle'; readonly queue: string }
   | { readonly type: 'users.gone' }
   | { readonly type: 'claim.lost'; readonly queue: string; readonly token: number }
-  | { readonly type: 'claim.cancelled'; readonly queue: string; readonly token: number }
   | { readonly type: 'drain' }
   | { readonly type: 'abort' };
 

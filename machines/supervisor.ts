@@ -17,7 +17,6 @@ export const supervisorMachine = setup({
     /** Forgets the queue's broken actor and what it held; the sweeper brings the queue back. */
     forget: (_, _params: { queue: string; error: unknown }) => {},
     dropClaim: (_, _params: { queue: string; token: number }) => {},
-    cancelClaim: (_, _params: { queue: string; token: number }) => {},
     /** Tells every user to drain; says `users.gone` if there is none. */
     drainUsers: () => {},
     abortUsers: () => {},
@@ -27,7 +26,6 @@ export const supervisorMachine = setup({
   initial: 'running',
   on: {
     'claim.lost': { actions: { type: 'dropClaim', params: ({ event }) => event } },
-    'claim.cancelled': { actions: { type: 'cancelClaim', params: ({ event }) => event } },
     // Left unhandled, one user's error would stop the supervisor, and with it everybody (G7).
     'xstate.error.actor.*': {
       actions: { type: 'forget', params: ({ event }) => ({ queue: event.actorId, error: event.error }) },

@@ -57,8 +57,8 @@ export const userMachine = setup({
     claim: fromPromise<Claim | undefined, { queue: string }>(unprovided),
     /** Makes the worker call, up to its first event. */
     open: fromPromise<Opening, { claim: Claim }>(unprovided),
-    /** Records the next attempt and waits until it is due. */
-    backOff: fromPromise<Claim, { claim: Claim; delayMs: number; reason: string }>(unprovided),
+    /** Records the next attempt and waits until it is due. Undefined when no calls are made here by then: others may. */
+    backOff: fromPromise<Claim | undefined, { claim: Claim; delayMs: number; reason: string }>(unprovided),
     /** Moves the worker's events into the log, to the end of the call. */
     relay: fromPromise<Outcome, { claim: Claim }>(unprovided),
     /** Writes the end; takes the next claim in the same step when `proceed` allows it. */
@@ -69,8 +69,6 @@ export const userMachine = setup({
   actions: {
     reportIdle: () => {},
     freeSlot: () => {},
-    /** Breaks off what is being done for a claim, so that its effect soon answers that the message was cancelled. */
-    cancelCall: (_, _params: { claim: Claim }) => {},
     reportFault: (_, _params: { error: unknown }) => {},
   },
 }).createMachine({
@@ -107,10 +105,6 @@ export const userMachine = setup({
       initial: 'claiming',
       on: {
         'claim.lost': { guard: ownClaim, target: 'idle' },
-        'claim.cancelled': {
-          guard: ownClaim,
-          actions: { type: 'cancelCall', params: ({ context }) => ({ claim: claimed(context) }) },
-        },
         abort: { target: 'releasing', actions: assign({ draining: true }) },
       },
       states: {
@@ -165,7 +159,10 @@ export const userMachine = setup({
               delayMs: context.delayMs,
               reason: context.reason,
             }),
-            onDone: { target: 'opening', actions: assign({ claim: ({ event }) => event.output }) },
+            onDone: [
+              { guard: claimedOne, target: 'opening', actions: assign({ claim: ({ event }) => event.output }) },
+              { target: '#user.releasing' },
+            ],
             onError: { target: '#user.releasing', actions: { type: 'reportFault', params: ({ event }) => event } },
           },
           on: {
@@ -179,10 +176,6 @@ export const userMachine = setup({
       initial: 'relaying',
       on: {
         'claim.lost': { guard: ownClaim, target: 'idle' },
-        'claim.cancelled': {
-          guard: ownClaim,
-          actions: { type: 'cancelCall', params: ({ context }) => ({ claim: claimed(context) }) },
-        },
         abort: { target: 'releasing', actions: assign({ draining: true }) },
       },
       states: {

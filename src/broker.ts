@@ -3,25 +3,33 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
+import { Deliveries } from './actors/deliveries.ts';
 import { Effects } from './actors/effects.ts';
 import { Leases } from './actors/leases.ts';
 import { Slots } from './actors/slots.ts';
 import { Sweeper } from './actors/sweeper.ts';
 import { Users } from './actors/users.ts';
 import { WorkerHealth } from './actors/worker-health.ts';
+import { Composer } from './callbacks/composer.ts';
+import { Endpoints } from './callbacks/endpoint.ts';
+import { Tokens } from './callbacks/tokens.ts';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { refuseRequest } from './http/problem.ts';
 import { openStore } from './store/open.ts';
+import type { Destination } from './store/outbox.ts';
 import type { Store } from './store/store.ts';
 import { Hub } from './stream/hub.ts';
+import { Origins } from './worker/origins.ts';
 import { Worker } from './worker/worker.ts';
 
 /** A client may come back over the same connection for this long. */
 const KEEP_ALIVE_MS = 65_000;
 const DEDUPLICATION_MS = 86_400_000;
-/** One attempt at a callback takes 10 s at most. */
+/** One attempt at a callback takes 15 s at most. */
 const DELIVERY_LEASE_MS = 20_000;
+/** A stop waits for so long for the attempts in hand. */
+const CALLBACKS_WITHIN_MS = 5000;
 
 /** A running broker. */
 export type Broker = {
@@ -57,8 +65,21 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     leaseMs: config.leaseMs,
     log,
     onLost: ({ queue, token }) => users.claimLost(queue, token),
-    onCancelled: ({ queue, token }) => users.claimCancelled(queue, token),
+    onCancelled: (claim) => effects.cancel(claim),
   });
+  const endpoints = new Endpoints(config.callbacks);
+  const origins = new Origins(config.worker.baseUrl, config.publicUrl);
+  const deliveries = new Deliveries({
+    outbox: store.outbox,
+    composer: new Composer({ store, hub, rewrite: (fields) => origins.rewrite(fields) }),
+    endpoints,
+    tokens: new Tokens(config.apiKeys),
+    log,
+    secret: config.callbacks.secret,
+    retryMs: config.callbacks.retryMs,
+    leaseMs: DELIVERY_LEASE_MS,
+  });
+  const deliver = (destination: Destination) => deliveries.hint(destination);
   const effects = new Effects({
     store,
     worker,
@@ -67,12 +88,14 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     health: workerHealth,
     log,
     maxAttempts: config.maxAttempts,
+    deliver,
   });
   const users = new Users(effects, () => sweeper.roomMade());
   const sweeper = new Sweeper({
     store,
     log,
     hint: (queue) => users.hint(queue),
+    deliver,
     capacity: 2 * config.concurrency,
     room,
   });
@@ -82,7 +105,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     return slots.open ? Math.max(1, 2 * config.concurrency - slots.wanted) : 0;
   }
 
-  store.onCancelled(({ queue, token }) => users.claimCancelled(queue, token));
+  store.onCancelled((claim) => leases.cancelled(claim));
 
   let accepting = true;
   const app = createApp({
@@ -91,6 +114,8 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     hub,
     sweeper,
     workerHealth,
+    endpoints,
+    callbackRetryMs: config.callbacks.retryMs,
     log,
     apiKeys: config.apiKeys,
     maxBodyBytes: config.maxBodyBytes,
@@ -109,6 +134,8 @@ export async function startBroker(config: Config, log: Logger, through = (store:
       () => sweeper.stop(),
       () => users.drain(config.shutdownMs),
       () => effects.finished(),
+      () => deliveries.stop(Math.min(config.shutdownMs, CALLBACKS_WITHIN_MS)),
+      () => endpoints.close(),
       () => hub.close(),
       () => closeServer(server),
       () => leases.close(),

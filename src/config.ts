@@ -84,6 +84,28 @@ const keys = z
     'holds a key with a character that no HTTP header can carry; use visible ASCII',
   );
 
+const SECRET =
+  'is not whsec_ and the base64 of 24 to 64 random bytes; make one with: echo "whsec_$(head -c 32 /dev/urandom | base64)"';
+const webhookSecret = z.string().refine((value) => {
+  const base64 = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(value)?.[1];
+  const bytes = base64 ? Buffer.from(base64, 'base64').length : 0;
+  return bytes >= 24 && bytes <= 64;
+}, SECRET);
+
+const hostPorts = z
+  .string()
+  .transform((value) =>
+    value
+      .split(',')
+      .map((host) => host.trim().toLowerCase())
+      .filter(Boolean),
+  )
+  .refine(
+    (list) => list.every((host) => /^(\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/.test(host)),
+    'is not a comma-separated list of host:port pairs, such as localhost:3000',
+  )
+  .default([]);
+
 const LOG_LEVELS = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const;
 
 const schema = z.object({
@@ -121,6 +143,9 @@ const schema = z.object({
   MAX_WAITING_MESSAGES: count(1_000_000),
   LEASE_SECONDS: seconds(10),
   SHUTDOWN_SECONDS: seconds(30, 0),
+  CALLBACK_SECRET: webhookSecret.optional(),
+  CALLBACK_RETRY_SECONDS: seconds(3600),
+  CALLBACK_ALLOW_HOSTS: hostPorts,
 });
 
 /** The broker's settings. Durations are in milliseconds. */
@@ -146,6 +171,11 @@ export type Config = {
   readonly maxWaiting: number;
   readonly leaseMs: number;
   readonly shutdownMs: number;
+  readonly callbacks: {
+    readonly secret: string | undefined;
+    readonly retryMs: number;
+    readonly allowedHosts: ReadonlySet<string>;
+  };
   readonly apiKeys: readonly string[];
   readonly host: string;
   readonly port: number;
@@ -191,6 +221,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxWaiting: data.MAX_WAITING_MESSAGES,
     leaseMs: data.LEASE_SECONDS,
     shutdownMs: data.SHUTDOWN_SECONDS,
+    callbacks: {
+      secret: data.CALLBACK_SECRET,
+      retryMs: data.CALLBACK_RETRY_SECONDS,
+      allowedHosts: new Set(data.CALLBACK_ALLOW_HOSTS),
+    },
     apiKeys: data.BROKER_API_KEY ?? [],
     host: data.HOST,
     port: data.PORT,

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Claim, Opening, Outcome, Settled } from '../../machines/events.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
+import type { Destination } from '../store/outbox.ts';
 import type { Store } from '../store/store.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
@@ -26,6 +27,7 @@ export class Effects {
   readonly #health: WorkerHealth;
   readonly #log: Logger;
   readonly #maxAttempts: number;
+  readonly #deliver: (destination: Destination) => void;
   /** Store calls that outlive the state that made them; a stop waits for them. */
   readonly #unfinished = new Set<Promise<unknown>>();
 
@@ -37,6 +39,8 @@ export class Effects {
     health: WorkerHealth;
     log: Logger;
     maxAttempts: number;
+    /** Told that a callback may be due. */
+    deliver: (destination: Destination) => void;
   }) {
     this.#store = parts.store;
     this.#worker = parts.worker;
@@ -45,6 +49,7 @@ export class Effects {
     this.#health = parts.health;
     this.#log = parts.log;
     this.#maxAttempts = parts.maxAttempts;
+    this.#deliver = parts.deliver;
   }
 
   /** Waits for a slot, then claims the head of the queue. */
@@ -66,7 +71,7 @@ export class Effects {
       await this.#store.release(turn, turn.handover);
       return undefined;
     }
-    this.#leases.hold(turn, sentAt);
+    this.#hold(turn, sentAt);
     if (turn.attempt > 1) {
       this.#log.warn({ message_id: turn.messageId, user_id: queue, attempt: turn.attempt }, 'taken over');
     }
@@ -98,6 +103,8 @@ export class Effects {
         }
         const retryAfterMs = Math.min(opened.retryAfterMs, LONGEST_RETRY_AFTER_MS);
         const delayMs = Math.max(retryAfterMs, backOffMs(turn.attempt));
+        // Whoever comes next has to wait as well, should this broker stop now.
+        turn.dueAt = performance.now() + delayMs;
         return { type: 'refused', delayMs, reason: opened.reason };
       }
     }
@@ -124,8 +131,11 @@ export class Effects {
     }
   }
 
-  /** Records the next attempt, waits until it is due and has a slot again. */
-  async backOff(claim: Claim, delayMs: number, reason: string, signal: AbortSignal): Promise<Turn> {
+  /**
+   * Records the next attempt, waits until it is due and has a slot again. Undefined when no calls are made here by then:
+   * another broker may reach the worker.
+   */
+  async backOff(claim: Claim, delayMs: number, reason: string, signal: AbortSignal): Promise<Turn | undefined> {
     const turn = Turn.of(claim);
     this.#log.warn({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, reason }, 'retrying');
     const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
@@ -134,10 +144,12 @@ export class Effects {
     const stop = AbortSignal.any([signal, turn.cancelled]);
     try {
       await delay(delayMs, undefined, { signal: stop });
-      await this.#slots.acquire(turn.queue, stop);
+      await this.#slots.acquire(turn.queue, AbortSignal.any([stop, this.#slots.stopped]));
     } catch (error) {
-      if (!turn.cancelled.aborted || signal.aborted) throw error;
-      return next;
+      if (signal.aborted) throw error;
+      if (turn.cancelled.aborted) return next;
+      if (this.#slots.stopped.aborted) return undefined;
+      throw error;
     }
     const processing = [processingEvent(next.messageId, next.attempt)];
     await this.#persist(() => this.#store.append(next, next.last, processing), signal);
@@ -178,7 +190,7 @@ export class Effects {
   async settle(claim: Claim, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
     const turn = Turn.of(claim);
     // A message that was cancelled while it backed off has no slot to pass on, and while calls are stopped none is passed on.
-    const goOn = proceed && this.#slots.open && this.#slots.holds(turn.queue) && this.#slots.waiting === 0;
+    const goOn = proceed && this.#slots.passesOn(turn.queue);
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
     this.#leases.drop(turn);
     let sentAt = 0;
@@ -192,8 +204,18 @@ export class Effects {
     this.#log[level]({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
     const next = settled.next && new Turn(settled.next);
     if (next && signal.aborted) await this.#track(this.#store.release(next, next.handover));
-    else if (next) this.#leases.hold(next, sentAt);
+    else if (next) this.#hold(next, sentAt);
+    this.#callBack(turn);
     return { next, waiting: settled.waiting };
+  }
+
+  #hold(turn: Turn, sentAt: number): void {
+    this.#leases.hold(turn, sentAt);
+    if (turn.callback?.from === 'start') this.#callBack(turn);
+  }
+
+  #callBack({ queue, callback }: Turn): void {
+    if (callback) this.#deliver({ queue, url: callback.url });
   }
 
   /** Hands an unfinished claim over to whoever comes next. */

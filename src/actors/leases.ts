@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
 import type { Claim } from '../../machines/events.ts';
-import type { Store } from '../store/store.ts';
+import type { CancelledClaim, Renewal, Store } from '../store/store.ts';
 
-type Held = { readonly claim: Claim; renewedAt: number };
+/** So many are remembered; what is forgotten is found when the claim is next renewed. */
+const MOST_EARLY = 1000;
+
+type Held = { readonly claim: Claim; renewedAt: number; underWay: boolean };
 
 /**
  * Keeps this broker's claims alive: one renewal for all of them, three times within a lease.
@@ -21,7 +24,8 @@ export class Leases {
   readonly #onLost: (claim: Claim) => void;
   /** Called with each claim whose message was cancelled; more than once, until it is dropped. */
   readonly #onCancelled: (claim: Claim) => void;
-  #renewing = false;
+  /** Tokens of claims whose message was cancelled before their answer was here, the newest last. */
+  readonly #early = new Set<number>();
 
   constructor(parts: {
     store: Store;
@@ -45,7 +49,23 @@ export class Leases {
 
   /** Keeps a claim alive that was asked for at `sentAt`, in `performance.now()` time: its lease began no earlier. */
   hold(claim: Claim, sentAt: number): void {
-    this.#held.set(claim.queue, { claim, renewedAt: sentAt });
+    this.#held.set(claim.queue, { claim, renewedAt: sentAt, underWay: false });
+    if (this.#early.delete(claim.token)) this.#onCancelled(claim);
+  }
+
+  /** The message of a claim was cancelled. The claim's own answer may still be on its way. */
+  cancelled({ queue, token }: CancelledClaim): void {
+    const claim = this.#held.get(queue)?.claim;
+    if (claim?.token === token) {
+      this.#onCancelled(claim);
+      return;
+    }
+    this.#early.add(token);
+    // Most of these are of claims that are over.
+    for (const oldest of this.#early) {
+      if (this.#early.size <= MOST_EARLY) break;
+      this.#early.delete(oldest);
+    }
   }
 
   drop(claim: Claim): void {
@@ -64,24 +84,32 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    if (this.#renewing || !this.#held.size) return;
-    this.#renewing = true;
     const sentAt = performance.now();
-    const claims = [...this.#held.values()].map((held) => held.claim);
+    // One whose part of the store does not answer is asked for once at a time.
+    const asked = [...this.#held.values()].filter((held) => !held.underWay);
+    if (!asked.length) return;
+    for (const held of asked) held.underWay = true;
     try {
-      const { renewed, lost, cancelled } = await this.#store.renew(claims);
-      for (const claim of renewed) {
-        const held = this.#holding(claim);
-        if (held) held.renewedAt = sentAt;
-      }
-      for (const claim of lost) if (this.#holding(claim)) this.#lose(claim);
-      if (renewed.length + lost.length < claims.length) this.#log.warn('some claims could not be renewed');
-      for (const claim of cancelled) this.#onCancelled(claim);
+      await this.#store.renew(
+        asked.map(({ claim }) => claim),
+        (claim, renewal) => this.#told(claim, renewal, sentAt),
+      );
     } catch (error) {
-      this.#log.warn({ err: error }, 'claims could not be renewed');
-    } finally {
-      this.#renewing = false;
+      this.#log.warn({ err: error }, 'some claims could not be renewed');
     }
+    for (const held of asked) held.underWay = false;
+  }
+
+  #told(claim: Claim, renewal: Renewal, sentAt: number): void {
+    const held = this.#holding(claim);
+    if (!held) return;
+    held.underWay = false;
+    if (renewal === 'lost') {
+      this.#lose(claim);
+      return;
+    }
+    held.renewedAt = sentAt;
+    if (renewal === 'cancelled') this.#onCancelled(claim);
   }
 
   #holding(claim: Claim): Held | undefined {

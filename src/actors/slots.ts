@@ -8,6 +8,7 @@ export class Slots {
   readonly #held = new Map<string, () => void>();
   /** Queues that held a slot when calls were stopped, and still do. */
   readonly #before = new Set<string>();
+  #stopped = new AbortController();
   /** How many others may hold one. */
   #allowed: number;
 
@@ -15,10 +16,6 @@ export class Slots {
     this.concurrency = concurrency;
     this.#allowed = concurrency;
     this.#line = new PQueue({ concurrency });
-  }
-
-  holds(queue: string): boolean {
-    return this.#held.has(queue);
   }
 
   /** Queues that hold a slot, and those that wait for one. */
@@ -31,6 +28,16 @@ export class Slots {
     return !this.#line.isPaused;
   }
 
+  /** Aborted while calls are stopped. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal;
+  }
+
+  /** Whether a queue may keep its slot for its next call: it has one, and nobody else waits for one. */
+  passesOn(queue: string): boolean {
+    return this.open && this.#held.has(queue) && !this.#before.has(queue) && this.#line.size === 0;
+  }
+
   /**
    * With 0 calls are stopped: whoever comes waits. Then so many may be open at once besides those that were already,
    * never more than `concurrency` in all.
@@ -39,16 +46,13 @@ export class Slots {
     this.#allowed = calls;
     if (calls === 0) {
       this.#line.pause();
+      this.#stopped.abort(new Error('no calls are made for now'));
       for (const queue of this.#held.keys()) this.#before.add(queue);
       return;
     }
     this.#bound();
+    if (this.#stopped.signal.aborted) this.#stopped = new AbortController();
     this.#line.start();
-  }
-
-  /** Queues that wait for a slot. */
-  get waiting(): number {
-    return this.#line.size;
   }
 
   /** Resolves once `queue` holds a slot, at once if it does already. Rejects when `signal` aborts first. */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Destination } from '../store/outbox.ts';
 import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
@@ -7,13 +8,14 @@ const EVERY_MS = 500;
 type StoreState = 'whole' | 'in part' | 'away';
 
 /**
- * Finds queues with work that nobody here was told of: after a start, a crash of another broker, a lost hint.
+ * Finds queues with work, and callbacks due, that nobody here was told of: after a start, a crash of another broker, a lost hint.
  * Takes no more than this broker has use for, and looks again as soon as it has use for more.
  */
 export class Sweeper {
   readonly #store: Store;
   readonly #log: Logger;
   readonly #hint: (queue: string) => void;
+  readonly #deliver: (destination: Destination) => void;
   /** How many queues more this broker has use for. */
   readonly #room: () => number;
   /** How many it has use for when it has nothing to do. */
@@ -30,12 +32,14 @@ export class Sweeper {
     store: Store;
     log: Logger;
     hint: (queue: string) => void;
+    deliver: (destination: Destination) => void;
     capacity: number;
     room: () => number;
   }) {
     this.#store = parts.store;
     this.#log = parts.log;
     this.#hint = parts.hint;
+    this.#deliver = parts.deliver;
     this.#capacity = parts.capacity;
     this.#room = parts.room;
   }
@@ -90,7 +94,9 @@ export class Sweeper {
     this.#note(sweep.complete ? 'whole' : 'in part');
     this.#more = sweep.due.length >= limit;
     this.#waiting = sweep.counts.waiting;
-    if (!this.#stopped) for (const queue of sweep.due) this.#hint(queue);
+    if (this.#stopped) return sweep;
+    for (const queue of sweep.due) this.#hint(queue);
+    for (const destination of sweep.destinations) this.#deliver(destination);
     return sweep;
   }
 

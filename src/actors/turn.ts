@@ -12,6 +12,7 @@ export class Turn implements Claim {
   readonly token: number;
   readonly attempt: number;
   readonly payload: string;
+  readonly callback: ClaimedMessage['callback'];
   /** Id of the last event known to be in the log. */
   last: number;
   /** Events that the worker has sent and the log does not have yet. */
@@ -31,6 +32,7 @@ export class Turn implements Claim {
     this.token = message.token;
     this.attempt = message.attempt;
     this.payload = message.payload;
+    this.callback = before ? before.callback : message.callback;
     this.last = message.last;
     this.#cancellation = before ? before.#cancellation : new AbortController();
   }

@@ -5,7 +5,7 @@ import { userMachine } from '../../machines/user.ts';
 import type { Effects } from './effects.ts';
 
 /** What users do to the world: the effects of their machine. */
-export type UserEffects = Omit<Effects, 'finished'>;
+export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
 
 export type UserState = 'idle' | 'dispatching' | 'streaming';
 
@@ -35,7 +35,6 @@ export class Users {
         reportIdle: ({ context: { queue } }) =>
           queueMicrotask(() => this.#supervisor.send({ type: 'user.idle', queue })),
         freeSlot: ({ context }) => effects.freeSlot(context.queue),
-        cancelCall: (_, { claim }) => effects.cancel(claim),
         reportFault: ({ context }, { error }) => effects.reportFault(context.queue, error),
       },
     });
@@ -46,7 +45,6 @@ export class Users {
           retire: (_, { queue }) => this.#retire(queue),
           forget: (_, { queue, error }) => this.#forget(queue, error),
           dropClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.lost', token }),
-          cancelClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.cancelled', token }),
           drainUsers: () => this.#drain(),
           abortUsers: () => this.#tell({ type: 'abort' }),
         },
@@ -68,10 +66,6 @@ export class Users {
 
   claimLost(queue: string, token: number): void {
     this.#supervisor.send({ type: 'claim.lost', queue, token });
-  }
-
-  claimCancelled(queue: string, token: number): void {
-    this.#supervisor.send({ type: 'claim.cancelled', queue, token });
   }
 
   /** What this broker does for a queue; undefined when it keeps no actor for it. */
@@ -125,6 +119,7 @@ export class Users {
     // XState leaves the effects of a broken actor running; this is what it sends them when their state is left.
     for (const effect of Object.values(broken.children)) effect?.send({ type: 'xstate.stop' });
     void this.#effects.abandon(queue, error);
+    this.#onGone();
     this.#sayWhenGone();
   }
 

@@ -12,7 +12,7 @@ export type WorkerStatus = {
   /** What the newest probe found. */
   readonly connected: boolean;
   readonly circuit: Circuit;
-  /** When that last changed, in ms since 1970. */
+  /** Since when it has been ill, or well, in ms since 1970. */
   readonly since: number;
 };
 
@@ -71,10 +71,16 @@ export class WorkerHealth {
     const circuit = snapshot.matches('open') ? 'open' : snapshot.matches('halfOpen') ? 'half_open' : 'closed';
     const before = this.#status;
     if (connected !== before.connected || circuit !== before.circuit) {
-      this.#status = { connected, circuit, since: Date.now() };
+      const since = isIll({ connected, circuit }) === isIll(before) ? before.since : Date.now();
+      this.#status = { connected, circuit, since };
       const level = connected && circuit !== 'open' ? 'info' : 'warn';
       this.#log[level]({ worker_connected: connected, circuit }, "the worker's health changed");
     }
     this.#known.resolve();
   }
+}
+
+/** The worker does not answer, or no calls are made to it. */
+export function isIll({ connected, circuit }: Pick<WorkerStatus, 'connected' | 'circuit'>): boolean {
+  return !connected || circuit === 'open';
 }

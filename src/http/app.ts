@@ -6,6 +6,7 @@ import { v7 as uuid } from 'uuid';
 import type { Sweeper } from '../actors/sweeper.ts';
 import type { Users } from '../actors/users.ts';
 import type { WorkerHealth } from '../actors/worker-health.ts';
+import type { Endpoints } from '../callbacks/endpoint.ts';
 import { Refusal } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
@@ -25,6 +26,9 @@ export type Services = {
   readonly hub: Hub;
   readonly sweeper: Sweeper;
   readonly workerHealth: WorkerHealth;
+  readonly endpoints: Endpoints;
+  /** For so long a callback is tried. */
+  readonly callbackRetryMs: number;
   readonly log: Logger;
   readonly apiKeys: readonly string[];
   readonly maxBodyBytes: number;

@@ -13,6 +13,7 @@ export function getDeadLetters({ store }: Services): Middleware {
     const last = letters.length === limit ? letters.at(-1) : undefined;
     ctx.body = {
       dead_letters: letters.map((letter) => ({
+        kind: letter.kind,
         message_id: letter.messageId,
         user_id: letter.queue,
         attempts: letter.attempts,

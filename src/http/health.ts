@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Middleware } from 'koa';
+import { isIll } from '../actors/worker-health.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
@@ -11,8 +12,7 @@ const STORE_ANSWERS_WITHIN_MS = 2000;
 export function getHealth({ store, sweeper, workerHealth, version }: Services): Middleware {
   return async (ctx) => {
     const [sweep, worker] = await Promise.all([soon(sweeper.sweep()), workerHealth.status()]);
-    const workerIll = !worker.connected || worker.circuit === 'open';
-    const since = Math.min(workerIll ? worker.since : Infinity, sweeper.illSince ?? Infinity);
+    const since = Math.min(isIll(worker) ? worker.since : Infinity, sweeper.illSince ?? Infinity);
     const degraded = since < Infinity;
     ctx.status = sweep ? 200 : 503;
     ctx.body = {

@@ -1,7 +1,9 @@
 import type { Middleware } from 'koa';
 import { v7 as uuid } from 'uuid';
+import { writeDetails } from '../callbacks/details.ts';
 import { Refusal } from '../errors.ts';
 import { queuedEvent } from '../store/events.ts';
+import type { Callback } from '../store/outbox.ts';
 import type { Enqueued } from '../store/store.ts';
 import { encode } from '../stream/frame.ts';
 import type { Services } from './app.ts';
@@ -18,9 +20,10 @@ type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
 export function postMessage(services: Services): Middleware {
   const { store, users, hub, sweeper, log } = services;
   return async (ctx) => {
+    mustNotDrain(services);
     const body = readMessage(ctx.request.body);
     const queue = queueOf(body);
-    await mustAccept(services, body.if_busy === 'interrupt' ? queue : undefined);
+    await mustHaveRoom(services, body.if_busy === 'interrupt' ? queue : undefined);
     const id = uuid();
     const message = {
       id,
@@ -28,7 +31,7 @@ export function postMessage(services: Services): Middleware {
       payload: JSON.stringify(workerRequest(body)),
       deduplicationKeys: deduplicationKeys(body, ctx.get('Idempotency-Key')),
       ifBusy: body.if_busy ?? 'enqueue',
-      callback: undefined,
+      callback: callbackOf(services, body),
     };
     // A stream may stay open for long, and so would what it was asked with.
     ctx.request.body = undefined;
@@ -78,14 +81,18 @@ export function postMessage(services: Services): Middleware {
   };
 }
 
-/** Refuses what would be accepted while the broker stops or its store is full. `interrupted`: a queue that will be emptied for it. */
-export async function mustAccept(services: Services, interrupted?: string): Promise<void> {
-  const { store, accepting, sweeper, maxWaiting } = services;
+/** Refuses what would be accepted while the broker stops. */
+export function mustNotDrain({ accepting }: Services): void {
   if (!accepting()) {
     throw new Refusal(503, 'draining', 'This broker is stopping. Nothing was accepted; send it again.', {
       retryAfterSeconds: 2,
     });
   }
+}
+
+/** Refuses what would be accepted while the store is full. `interrupted`: a queue that will be emptied for it. */
+export async function mustHaveRoom(services: Services, interrupted?: string): Promise<void> {
+  const { store, sweeper, maxWaiting } = services;
   // The estimate runs high between two looks, so it is looked again before anybody is refused.
   if (sweeper.waiting >= maxWaiting && (await sweeper.sweep()).counts.waiting >= maxWaiting) {
     if (interrupted !== undefined && (await store.queue(interrupted)).waiting.length > 0) return;
@@ -108,6 +115,19 @@ function admitted(enqueued: Enqueued): Admitted {
     case 'duplicate':
       return enqueued;
   }
+}
+
+/** Where the message's end is told, if the client wants that. */
+function callbackOf({ endpoints, callbackRetryMs }: Services, body: MessageBody): Callback | undefined {
+  const { callback_url: url, user_id, client_message_id = null } = body;
+  if (url == null) return undefined;
+  const objection = endpoints.objection(url);
+  if (objection) {
+    const errors = [{ path: 'callback_url', message: objection }];
+    throw new Refusal(422, 'invalid_fields', `callback_url ${objection}.`, { errors });
+  }
+  const details = writeDetails({ kind: 'result', user_id, client_message_id });
+  return { url, details, from: 'end', keepMs: callbackRetryMs };
 }
 
 /** The queue takes no more messages. */

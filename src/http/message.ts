@@ -1,11 +1,11 @@
 import type { Middleware } from 'koa';
-import { z } from 'zod';
 import { Refusal } from '../errors.ts';
 import { hasEnded } from '../store/events.ts';
-import type { MessageState, MessageStatus, Store } from '../store/store.ts';
+import { resultOf } from '../store/result.ts';
+import type { MessageStatus } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import type { Services } from './app.ts';
-import { mustAccept, queueFull } from './intake.ts';
+import { mustHaveRoom, mustNotDrain, queueFull } from './intake.ts';
 import { readMessagePath } from './schema.ts';
 import { streamUrl, unknownMessage } from './stream.ts';
 
@@ -29,7 +29,8 @@ export function getMessage({ store }: Services): Middleware {
       ended_at: state.endedAt === undefined ? null : iso(state.endedAt),
       code: state.failure?.code ?? null,
       error: state.failure?.error ?? null,
-      result: state.status === 'completed' ? await resultOf(store, queue, state) : null,
+      callback: state.callback ?? null,
+      result: state.status === 'completed' ? ((await resultOf(store, queue, state)) ?? null) : null,
     };
   };
 }
@@ -53,7 +54,8 @@ export function deleteMessage({ store, hub }: Services): Middleware {
 export function retryMessage(services: Services): Middleware {
   const { store, users, sweeper, log } = services;
   return async (ctx) => {
-    await mustAccept(services);
+    mustNotDrain(services);
+    await mustHaveRoom(services);
     const { queue, messageId } = readMessagePath(ctx['params']);
     const requeued = await store.requeue(queue, messageId);
     switch (requeued?.type) {
@@ -86,15 +88,6 @@ export function retryMessage(services: Services): Middleware {
 /** A time of the store as the interface tells it. */
 export function iso(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-const completeEvent = z.object({ response: z.record(z.string(), z.unknown()) });
-
-/** What the worker answered: its last event, which in a completed message's log stands just before the end. */
-async function resultOf(store: Store, queue: string, { id, last }: MessageState): Promise<unknown> {
-  const page = await store.read(queue, id, last - 2, 1);
-  const [event] = page?.events ?? [];
-  return event ? (completeEvent.safeParse(JSON.parse(event.data)).data?.response ?? null) : null;
 }
 
 /** How the message ends; undefined when it has not within the time there is. */

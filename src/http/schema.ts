@@ -37,7 +37,7 @@ const newMessage = z
     speaker: text.nullish(),
     addressed_to_bot: z.boolean('must be true or false').nullish(),
     response_language_hint: id.nullish(),
-    callback_url: z.null('is not served by this version; leave it out and read the stream').optional(),
+    callback_url: text.max(2048, 'must be at most 2048 characters long').nullish(),
     if_busy: z.enum(['enqueue', 'reject', 'interrupt'], 'must be "enqueue", "reject" or "interrupt"').nullish(),
   })
   .refine((body) => body.message_type === 'audio' || !isBlank(body.message), needs('message', 'must not be blank'))

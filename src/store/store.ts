@@ -5,8 +5,8 @@ import type { Callback, DeliveryStatus, Destination, Outbox, Tries } from './out
  * The port to everything that must survive this process. Two adapters keep it (`redis/`, `embedded/`) and one
  * contract suite (`test/store/`) holds both to it.
  *
- * Every method is atomic and may be repeated after `StoreUnavailable`: a repeat of what has already happened
- * answers as the first one did. Times are the store's own, in milliseconds since 1970, so that brokers whose clocks differ agree.
+ * Every method is atomic and may be repeated after `StoreUnavailable`: what has already happened does not happen again, and
+ * whoever works under a claim is answered as the first time. Times are the store's own, in milliseconds since 1970, so that brokers whose clocks differ agree.
  */
 export interface Store {
   readonly kind: 'redis' | 'embedded';
@@ -62,10 +62,10 @@ export interface Store {
   release(claim: Claim, handover: Handover): Promise<void>;
 
   /**
-   * Prolongs claims by the lease. Answers which were, which were lost, and of which the message was cancelled meanwhile;
-   * in none of the lists are those whose part of the store did not answer. Throws StoreUnavailable if none did.
+   * Prolongs claims by the lease, and tells of each as soon as its part of the store has answered: another part that
+   * hangs keeps nobody waiting. Throws StoreUnavailable when some did not answer.
    */
-  renew(claims: readonly Claim[]): Promise<Renewal>;
+  renew(claims: readonly Claim[], tell: (claim: Claim, renewal: Renewal) => void): Promise<void>;
 
   /** Calls back, in passing and perhaps never, when a message that this broker has claimed was cancelled; `renew` tells for sure. */
   onCancelled(callback: (claim: CancelledClaim) => void): void;
@@ -162,11 +162,8 @@ export type Handover = {
   readonly delayMs: number;
 };
 
-export type Renewal = {
-  readonly renewed: readonly Claim[];
-  readonly lost: readonly Claim[];
-  readonly cancelled: readonly Claim[];
-};
+/** `cancelled`: it is renewed, and its message was cancelled meanwhile. */
+export type Renewal = 'renewed' | 'lost' | 'cancelled';
 
 export type CancelledClaim = Pick<Claim, 'queue' | 'token'>;
 

@@ -109,6 +109,7 @@ export class Feed {
 
   /** Takes in what the store told of this message. */
   change(change: Change): void {
+    if (this.#ended) return;
     if (change.keepalive !== undefined) {
       this.#keepalive = encode({ name: '', data: change.keepalive }, 0);
       this.#wake();
@@ -180,7 +181,7 @@ export class Feed {
 
   /** Reads what another broker wrote, one read at a time for all listeners. */
   #catchUp(): void {
-    if (this.#closed || this.#reading || this.#last === undefined) return;
+    if (this.#closed || this.#ended || this.#reading || this.#last === undefined) return;
     if (this.#heard <= this.#last) return;
     this.#reading = true;
     const from = this.#last;

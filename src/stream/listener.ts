@@ -108,12 +108,14 @@ export class Listener {
       if (count && bytes + frame.bytes.length > SLICE_BYTES) break;
       bytes += frame.bytes.length;
       count += 1;
+      if (frame.last) break;
     }
     const taken = this.#unsent.slice(0, count);
     this.#unsent = this.#unsent.slice(count);
     const last = taken.at(-1);
     if (last?.id) this.#sent = last.id;
     this.#last = last?.last ?? false;
+    if (this.#last) this.#unsent = [];
     return taken.length === 1 && last ? last.bytes : Buffer.concat(taken.map((frame) => frame.bytes));
   }
 

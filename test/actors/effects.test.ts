@@ -29,7 +29,7 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
     await worker.close();
     await store.close();
   });
-  const real = new Effects({ store, worker, slots, leases, health, log, maxAttempts: 3 });
+  const real = new Effects({ store, worker, slots, leases, health, log, maxAttempts: 3, deliver: () => {} });
   await store.enqueue(aMessage('u', { id: 'm' }));
   const { signal } = new AbortController();
   t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });

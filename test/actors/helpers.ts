@@ -25,7 +25,6 @@ export function effects(given: Partial<UserEffects> = {}): UserEffects {
     relay: async () => COMPLETED,
     settle: async () => ({ next: undefined, waiting: false }),
     release: async () => {},
-    cancel: () => {},
     freeSlot: () => {},
     reportFault: () => {},
     abandon: async () => {},

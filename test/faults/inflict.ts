@@ -47,6 +47,14 @@ const INFLICT: Readonly<Record<FaultKind, Inflict>> = {
   },
   'Redis is frozen': freezeRedis,
   'Redis is frozen for long': freezeRedis,
+  'a node hangs': async (deployment, { forMs }) => {
+    const [node] = sharedOf(deployment).nodes;
+    const over = cutOff(deployment, deployment.brokers);
+    node?.freeze();
+    await delay(forMs);
+    node?.resume();
+    over();
+  },
   'a replica takes over': async (deployment) => {
     const over = cutOff(deployment, deployment.brokers);
     await sharedOf(deployment).failOver();

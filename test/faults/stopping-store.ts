@@ -6,6 +6,7 @@ import type {
   Handover,
   LogEvent,
   NewMessage,
+  Renewal,
   Store,
 } from '../../src/store/store.ts';
 
@@ -107,8 +108,8 @@ export class StoppingStore implements Store {
     this.#store.onCancelled(callback);
   }
 
-  renew(claims: readonly Claim[]) {
-    return this.#pass('renew', () => this.#store.renew(claims));
+  renew(claims: readonly Claim[], tell: (claim: Claim, renewal: Renewal) => void) {
+    return this.#pass('renew', () => this.#store.renew(claims, tell));
   }
 
   read(queue: string, messageId: string, after: number, limit: number) {

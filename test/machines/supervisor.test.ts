@@ -8,11 +8,10 @@ const WORK: SupervisorEvent = { type: 'queue.work', queue: 'u' };
 const IDLE: SupervisorEvent = { type: 'user.idle', queue: 'u' };
 const GONE: SupervisorEvent = { type: 'users.gone' };
 const LOST: SupervisorEvent = { type: 'claim.lost', queue: 'u', token: 1 };
-const CANCELLED: SupervisorEvent = { type: 'claim.cancelled', queue: 'u', token: 1 };
 const BROKEN: SupervisorEvent = { type: 'xstate.error.actor.u.1', actorId: 'u.1', error: new Error('broken') };
 const DRAIN: SupervisorEvent = { type: 'drain' };
 const ABORT: SupervisorEvent = { type: 'abort' };
-const EVENTS = [WORK, IDLE, GONE, LOST, CANCELLED, BROKEN, DRAIN, ABORT];
+const EVENTS = [WORK, IDLE, GONE, LOST, BROKEN, DRAIN, ABORT];
 
 /** Drained, it has stopped: it is told nothing more. */
 const possible = (state: AnyMachineSnapshot) => (state.status === 'active' ? EVENTS : []);
@@ -42,7 +41,6 @@ test('what it does when it is told something', (t) => {
   t.deepEqual(asked(DRAINING, ABORT), ['abortUsers']);
   for (const state of [RUNNING, DRAINING]) {
     t.deepEqual(asked(state, LOST), ['dropClaim']);
-    t.deepEqual(asked(state, CANCELLED), ['cancelClaim']);
     t.deepEqual(asked(state, BROKEN), ['forget']);
   }
 });

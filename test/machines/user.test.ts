@@ -16,8 +16,6 @@ const DRAIN: UserEvent = { type: 'drain' };
 const ABORT: UserEvent = { type: 'abort' };
 const lost = (token: number): UserEvent => ({ type: 'claim.lost', token });
 
-const cancelled = (token: number): UserEvent => ({ type: 'claim.cancelled', token });
-
 const claimed = (claim: Claim | undefined) => done(userMachine, 'claim', claim);
 const opening = (result: Opening) => done(userMachine, 'open', result);
 const opened = opening({ type: 'opened' });
@@ -32,7 +30,7 @@ const fault = (effect: string) => failed(userMachine, effect);
 const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
   claim: [claimed(CLAIM), claimed(undefined)],
   open: [opened, refused, opening({ type: 'ended', outcome: FAILED })],
-  backOff: [backedOff],
+  backOff: [backedOff, done(userMachine, 'backOff', undefined)],
   relay: [relayed, done(userMachine, 'relay', FAILED)],
   settle: [
     settled({ next: NEXT, waiting: true }),
@@ -46,7 +44,7 @@ const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
 function possible(state: AnyMachineSnapshot): readonly EventObject[] {
   if (state.status !== 'active') return [];
   const ends = running(state).flatMap((effect) => [...(RESULTS[effect] ?? []), fault(effect)]);
-  return [WORK, RETIRE, DRAIN, ABORT, lost(CLAIM.token), lost(NEXT.token), cancelled(CLAIM.token), ...ends];
+  return [WORK, RETIRE, DRAIN, ABORT, lost(CLAIM.token), lost(NEXT.token), ...ends];
 }
 
 const IDLE = begin(userMachine, { queue: 'u' });
@@ -93,20 +91,10 @@ test('a next claim that came with the settling is worked on at once, in the same
   t.deepEqual(actions, []);
 });
 
-test('a cancelled message is left to the effect that works on it, whose end is then settled', (t) => {
-  for (const events of [OPENING, BACKING_OFF, RELAYING]) {
-    const before = after(...events);
-    const { state, actions } = tell(userMachine, before.state, cancelled(CLAIM.token));
-    t.is(place(state), place(before.state));
-    t.deepEqual(actions, ['cancelCall']);
-    t.deepEqual(tell(userMachine, before.state, cancelled(NEXT.token)).actions, [], 'not with another claim');
-  }
-  const { state } = tell(
-    userMachine,
-    after(...OPENING, cancelled(CLAIM.token)).state,
-    opening({ type: 'ended', outcome: FAILED }),
-  );
-  t.is(place(state), 'streaming.settling');
+test('a message that backed off while calls were stopped is handed over', (t) => {
+  const { state } = tell(userMachine, after(...BACKING_OFF).state, done(userMachine, 'backOff', undefined));
+  t.is(place(state), 'releasing');
+  t.like(state.context, { claim: CLAIM });
 });
 
 test('a hint while busy, in whatever state, leads to another look at the queue', (t) => {

@@ -231,15 +231,9 @@ export class EmbeddedStore implements Store {
     });
   }
 
-  async renew(claims: readonly Claim[]): Promise<Renewal> {
-    return this.#change(() => {
-      const renewed = claims.filter((claim) => this.#prolong(claim.queue, claim.token));
-      return {
-        renewed,
-        lost: claims.filter((claim) => !renewed.includes(claim)),
-        cancelled: renewed.filter((claim) => this.#held(claim.queue)?.cancelled),
-      };
-    });
+  async renew(claims: readonly Claim[], tell: (claim: Claim, renewal: Renewal) => void): Promise<void> {
+    const renewals = this.#change(() => claims.map((claim) => [claim, this.#renew(claim)] as const));
+    for (const [claim, renewal] of renewals) tell(claim, renewal);
   }
 
   onCancelled(callback: (claim: CancelledClaim) => void): void {
@@ -408,6 +402,11 @@ export class EmbeddedStore implements Store {
     const held = this.#held(claim.queue);
     if (held?.token !== claim.token) throw new ClaimLost(claim.queue, claim.token);
     return this.#claimed(held);
+  }
+
+  #renew({ queue, token }: Claim): Renewal {
+    if (!this.#prolong(queue, token)) return 'lost';
+    return this.#held(queue)?.cancelled ? 'cancelled' : 'renewed';
   }
 
   /** False when the claim is not held under this token. */

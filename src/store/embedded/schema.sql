@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS payloads (
 
 CREATE TABLE IF NOT EXISTS events (
   message     INTEGER NOT NULL,          -- messages.seq
-  id          INTEGER NOT NULL,          -- counts from 1 in each message
+  id          INTEGER NOT NULL,          -- counts from messages.first, which messages.position tells
   name        TEXT NOT NULL,             -- empty: the worker's own event
   data        TEXT NOT NULL,
   PRIMARY KEY (message, id)

@@ -14,8 +14,8 @@
  *                dead       zset    failed message → ended_at; message whose callback was given up → when
  *                outbox     zset    destination → ms from which its next callback is due: or the end of its lease
  *   per queue    w:<queue>  list    ids of the waiting messages
- *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, cancelled; gone when
- *                                   nothing is claimed, without an owner when it was given up
+ *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, told, cancelled; gone
+ *                                   when nothing is claimed, without an owner when it was given up
  *                c:<queue>  channel [broker, message, last, moved] at every change, with a fifth for a worker's keepalive
  *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then started_at,
  *                                   token, ended_at, code, error; first, once it was retried; and if it has a callback,

@@ -7,6 +7,9 @@ import { SCRIPTS, type Script } from './scripts.ts';
 /** Runs a script that changes something of a queue. */
 type Change = (script: Script, queue: string, ...args: readonly (string | number)[]) => Promise<unknown>;
 
+/** A fraction of the lease of a delivery. */
+const RENEW_WITHIN_MS = 3000;
+
 /** The callbacks still to be made, in the shards of the queues they belong to. `keys.ts` shows what is where. */
 export class RedisOutbox implements Outbox {
   readonly #change: Change;
@@ -35,6 +38,7 @@ export class RedisOutbox implements Outbox {
   async renew(claims: readonly DeliveryClaim[]): Promise<readonly DeliveryClaim[]> {
     const answers = await answersOf(
       claims.map(({ queue, url, token }) => this.#change(SCRIPTS.renewDelivery, queue, url, token, this.#leaseMs)),
+      RENEW_WITHIN_MS,
     );
     return claims.filter((_, index) => answers[index] === 0);
   }

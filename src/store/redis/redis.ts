@@ -48,6 +48,7 @@ import {
   list,
   messageOf,
   pairs,
+  renewalOf,
   statusOf,
   text,
   unexpected,
@@ -57,6 +58,8 @@ import { Watchers } from './watchers.ts';
 
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
 const EXPIRE_AT_ONCE = 100;
+/** A part of Redis that takes longer is left out of a sweep, so that the others are not kept waiting. */
+const SWEEP_WITHIN_MS = 1000;
 /** So many destinations of one shard are told of in one sweep. */
 const DELIVERIES_AT_ONCE = 20;
 
@@ -200,11 +203,13 @@ export class RedisStore implements Store {
     await this.#change(SCRIPTS.release, claim.queue, claim.token, called ? 1 : 0, Math.round(delayMs));
   }
 
-  async renew(claims: readonly Claim[]): Promise<Renewal> {
-    const answers = await answersOf(claims.map((claim) => this.#change(SCRIPTS.renew, claim.queue, claim.token)));
-    const answering = (...codes: readonly number[]) =>
-      claims.filter((_, index) => codes.some((code) => code === answers[index]));
-    return { renewed: answering(1, 2), lost: answering(0), cancelled: answering(2) };
+  async renew(claims: readonly Claim[], tell: (claim: Claim, renewal: Renewal) => void): Promise<void> {
+    const answers = await Promise.allSettled(
+      claims.map(async (claim) => {
+        tell(claim, renewalOf(await this.#change(SCRIPTS.renew, claim.queue, claim.token)));
+      }),
+    );
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
   }
 
   onCancelled(callback: (claim: CancelledClaim) => void): void {
@@ -273,6 +278,7 @@ export class RedisStore implements Store {
           [limit, messageTtlMs, EXPIRE_AT_ONCE, DELIVERIES_AT_ONCE],
         ),
       ),
+      SWEEP_WITHIN_MS,
     );
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];

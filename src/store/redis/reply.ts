@@ -1,5 +1,6 @@
 import type { EndStatus } from '../../../machines/events.ts';
-import type { CallbackState, ClaimedMessage, DeadLetter, MessageState, MessageStatus } from '../store.ts';
+import { StoreUnavailable } from '../../errors.ts';
+import type { CallbackState, ClaimedMessage, DeadLetter, MessageState, MessageStatus, Renewal } from '../store.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
 const DELIVERY_STATUSES = ['pending', 'delivered', 'undelivered', 'silent'] as const;
@@ -69,6 +70,13 @@ export function deadLettersOf(reply: unknown): DeadLetter[] {
   return letters;
 }
 
+/** What `renew.lua` answers. */
+export function renewalOf(reply: unknown): Renewal {
+  const renewal = (['lost', 'renewed', 'cancelled'] as const)[integer(reply)];
+  if (!renewal) throw unexpected(reply);
+  return renewal;
+}
+
 export function statusOf(reply: unknown): MessageStatus {
   return STATUSES.find((known) => known === reply) ?? endStatusOf(reply);
 }
@@ -102,9 +110,15 @@ function callbackOf([status, attempts, error]: readonly unknown[]): CallbackStat
   return { status: known, attempts: integer(attempts ?? 0), error: error ? text(error) : '' };
 }
 
-/** What each part of the store answered, undefined where it did not. Throws StoreUnavailable if none did. */
-export async function answersOf(asked: readonly Promise<unknown>[]): Promise<readonly unknown[]> {
-  const settled = await Promise.allSettled(asked);
+/** What each part of the store answered, undefined where it did not within the time there is. Throws StoreUnavailable if none did. */
+export async function answersOf(asked: readonly Promise<unknown>[], withinMs: number): Promise<readonly unknown[]> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new StoreUnavailable(new Error(`There was no answer within ${withinMs} ms.`))),
+    withinMs,
+  );
+  const settled = await Promise.allSettled(asked.map((answer) => Promise.race([answer, late.promise])));
+  clearTimeout(timer);
   const refused = settled.filter(({ status }) => status === 'rejected');
   const [first] = refused;
   if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;

@@ -8,6 +8,7 @@ import {
   type LogEvent,
   type NewMessage,
   READ_AGAIN,
+  type Renewal,
   type Store,
   type StoreSettings,
 } from '../../../src/store/store.ts';
@@ -107,9 +108,17 @@ export async function until<Answer>(ask: () => Promise<Answer | undefined | fals
   }
 }
 
+/** Renews claims; answers what is told of them. */
+export async function renew(store: Store, claims: readonly Claim[]) {
+  const told: Record<Renewal, Claim[]> = { renewed: [], lost: [], cancelled: [] };
+  await store.renew(claims, (claim, renewal) => told[renewal].push(claim));
+  const { renewed, lost, cancelled } = told;
+  return { renewed: [...renewed, ...cancelled], lost, cancelled };
+}
+
 /** Renews claims; answers those that were lost or cancelled, all others having been renewed. */
 export async function renewal(store: Store, claims: readonly Claim[]) {
-  const { renewed, lost, cancelled } = await store.renew(claims);
+  const { renewed, lost, cancelled } = await renew(store, claims);
   const missing = claims.filter((claim) => renewed.includes(claim) === lost.includes(claim));
   if (missing.length) throw new Error(`Neither renewed nor lost, or both: ${JSON.stringify(missing)}`);
   return { lost, cancelled };

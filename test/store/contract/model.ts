@@ -4,7 +4,7 @@ import type { Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../../src/errors.ts';
 import type { ClaimedMessage, Store } from '../../../src/store/store.ts';
 import { Model, type ModelClaim } from '../model.ts';
-import { aMessage, COMPLETED, type Declare, FAILED, logOf, type MakePlace, workerEvents } from './kit.ts';
+import { aMessage, COMPLETED, type Declare, FAILED, logOf, type MakePlace, renew, workerEvents } from './kit.ts';
 
 const MOST_WAITING = 4;
 const QUEUES = ['a', 'b'] as const;
@@ -158,7 +158,7 @@ class Pair {
         return;
       }
       case 'renew': {
-        const { renewed, lost, cancelled } = await store.renew([claim.real]);
+        const { renewed, lost, cancelled } = await renew(store, [claim.real]);
         const holds = model.holds(claim.model);
         t.deepEqual([renewed.length, lost.length], holds ? [1, 0] : [0, 1]);
         t.is(cancelled.length, holds && model.isCancelled(claim.model) ? 1 : 0);

@@ -1,0 +1,216 @@
+import PQueue from 'p-queue';
+import type { Logger } from 'pino';
+import { Webhook } from 'standardwebhooks';
+import { type Actor, createActor, fromPromise } from 'xstate';
+import { deliveryMachine } from '../../machines/delivery.ts';
+import type { DeliveryClaim, Posted, Tidings } from '../../machines/events.ts';
+import type { Composer } from '../callbacks/composer.ts';
+import { Delivery } from '../callbacks/delivery.ts';
+import type { Endpoints } from '../callbacks/endpoint.ts';
+import type { Tokens } from '../callbacks/tokens.ts';
+import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import type { DeliveryEnd, Destination, Outbox } from '../store/outbox.ts';
+
+type Parts = {
+  readonly outbox: Outbox;
+  readonly composer: Composer;
+  readonly endpoints: Endpoints;
+  readonly tokens: Tokens;
+  readonly log: Logger;
+  /** Signs results as the Standard Webhooks specification says; undefined: they are not signed. */
+  readonly secret: string | undefined;
+  /** For so long a callback is tried. */
+  readonly retryMs: number;
+  readonly leaseMs: number;
+};
+
+/** Attempts at once at one origin: one that does not answer holds up its own callbacks only (G7). */
+const AT_ONE_ORIGIN = 16;
+const FIRST_BACK_OFF_MS = 1000;
+const LONGEST_BACK_OFF_MS = 300_000;
+/** What could not be composed is looked at again after so long. */
+const AGAIN_MS = 1000;
+
+/** The callbacks this broker makes: one actor for each destination that has one due. */
+export class Deliveries {
+  readonly #parts: Parts;
+  readonly #webhook: Webhook | undefined;
+  readonly #live = new Map<string, Actor<typeof deliveryMachine>>();
+  readonly #claims = new Map<string, Delivery>();
+  readonly #origins = new Map<string, PQueue>();
+  readonly #renewing: NodeJS.Timeout;
+  #draining = false;
+  #onGone: () => void = () => {};
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#webhook = parts.secret === undefined ? undefined : new Webhook(parts.secret);
+    this.#renewing = setInterval(() => void this.#renew(), parts.leaseMs / 4);
+  }
+
+  /** A destination may have a callback due. A hint that may come too often. */
+  hint(destination: Destination): void {
+    const key = keyOf(destination);
+    if (this.#draining || this.#live.has(key)) return;
+    const actor = createActor(this.#machineFor(destination, key), { id: key, input: { destination: key } });
+    this.#live.set(key, actor);
+    const gone = () => {
+      this.#live.delete(key);
+      this.#claims.delete(key);
+      if (!this.#live.size) this.#onGone();
+    };
+    actor.subscribe({
+      complete: gone,
+      error: (error) => {
+        this.#parts.log.error({ err: error, user_id: destination.queue }, "a delivery's actor broke");
+        gone();
+      },
+    });
+    actor.start();
+  }
+
+  /** Claims nothing more, and resolves when the attempts in hand are over, after `limitMs` at the latest. */
+  async stop(limitMs: number): Promise<void> {
+    this.#draining = true;
+    const tell = (type: 'drain' | 'abort') => {
+      for (const actor of [...this.#live.values()]) actor.send({ type });
+    };
+    const gone = new Promise<void>((resolve) => {
+      this.#onGone = resolve;
+    });
+    tell('drain');
+    const timer = setTimeout(() => tell('abort'), limitMs);
+    if (this.#live.size) await gone;
+    clearTimeout(timer);
+    clearInterval(this.#renewing);
+  }
+
+  #machineFor(destination: Destination, key: string) {
+    const { outbox, composer, log } = this.#parts;
+    return deliveryMachine.provide({
+      actors: {
+        claim: fromPromise(async (): Promise<DeliveryClaim | undefined> => {
+          const claimed = await outbox.claim(destination);
+          if (!claimed) return undefined;
+          const delivery = new Delivery(claimed);
+          this.#claims.set(key, delivery);
+          return delivery;
+        }),
+        compose: fromPromise(({ input, signal }) => composer.compose(Delivery.of(input.claim), signal)),
+        post: fromPromise(({ input, signal }) => this.#post(Delivery.of(input.claim), input.tidings, signal)),
+        settle: fromPromise(({ input }) => this.#settle(Delivery.of(input.claim), input.posted)),
+        putOff: fromPromise(({ input }) => this.#putOff(Delivery.of(input.claim), input.posted)),
+      },
+      actions: {
+        reportFault: (_, { error }) => {
+          const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
+          log[known ? 'warn' : 'error']({ user_id: destination.queue, err: error }, 'a callback was left for now');
+        },
+      },
+    });
+  }
+
+  async #post(delivery: Delivery, tidings: Tidings, signal: AbortSignal): Promise<Posted> {
+    if (tidings.type === 'silent') return { type: 'delivered' };
+    const headers = this.#headersOf(delivery, tidings);
+    if (!headers) {
+      return { type: 'refused', error: 'the key that the client called with is none of BROKER_API_KEY any more' };
+    }
+    const { url } = delivery;
+    const answer = await this.#inTurn(url, () => this.#parts.endpoints.post(url, headers, tidings.body, signal));
+    if (answer.type === 'accepted') return { type: 'delivered' };
+    // What is told of progress is told once: the end is what matters, and is not to wait for it.
+    if (tidings.type === 'progress') delivery.muted = true;
+    if (answer.type === 'refused') return { type: 'refused', error: answer.reason };
+    const leftMs = this.#parts.retryMs - delivery.triedForMs;
+    if (leftMs <= 0) return { type: 'refused', error: answer.reason };
+    const delayMs = Math.min(leftMs, Math.max(answer.retryAfterMs, backOffMs(delivery.attempts)));
+    return { type: 'failed', error: answer.reason, delayMs };
+  }
+
+  /** Undefined when the client's key is not known any more. */
+  #headersOf({ details, messageId }: Delivery, tidings: Exclude<Tidings, { type: 'silent' }>) {
+    if (details.kind === 'engine') {
+      const key = this.#parts.tokens.find(details.key);
+      const id = tidings.type === 'end' ? { 'webhook-id': tidings.id } : {};
+      return key === undefined ? undefined : { 'x-engine-token': key, ...id };
+    }
+    const id = tidings.type === 'end' ? tidings.id : messageId;
+    const at = new Date();
+    return {
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      ...(this.#webhook ? { 'webhook-signature': this.#webhook.sign(id, at, tidings.body) } : {}),
+    };
+  }
+
+  async #settle(delivery: Delivery, posted: Posted | undefined): Promise<boolean> {
+    const { messageId, queue } = delivery;
+    const end = endOf(delivery, posted);
+    const { attempts, error } = end;
+    const level = end.status === 'undelivered' ? 'warn' : 'info';
+    const more = await this.#parts.outbox.settle(delivery, end);
+    this.#parts.log[level]({ message_id: messageId, user_id: queue, attempts, error }, `callback ${end.status}`);
+    return more;
+  }
+
+  async #putOff(delivery: Delivery, posted: Posted | undefined): Promise<void> {
+    const { attempts, messageId, queue } = delivery;
+    if (posted?.type !== 'failed') {
+      await this.#parts.outbox.postpone(delivery, { attempts: 0, error: '' }, AGAIN_MS);
+      return;
+    }
+    const { error, delayMs } = posted;
+    this.#parts.log.warn(
+      { message_id: messageId, user_id: queue, attempt: attempts + 1, reason: error, again_in_ms: Math.round(delayMs) },
+      'a callback failed',
+    );
+    await this.#parts.outbox.postpone(delivery, { attempts: attempts + 1, error }, delayMs);
+  }
+
+  /** One of a few at once for each origin. */
+  async #inTurn<Result>(url: string, attempt: () => Promise<Result>): Promise<Result> {
+    const { origin } = new URL(url);
+    const line = this.#origins.get(origin) ?? new PQueue({ concurrency: AT_ONE_ORIGIN });
+    this.#origins.set(origin, line);
+    try {
+      return await line.add(attempt);
+    } finally {
+      if (!line.size && !line.pending) this.#origins.delete(origin);
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const claims: readonly DeliveryClaim[] = [...this.#claims.values()];
+    if (!claims.length) return;
+    try {
+      for (const { queue, url, token } of await this.#parts.outbox.renew(claims)) {
+        this.#live.get(keyOf({ queue, url }))?.send({ type: 'claim.lost', token });
+      }
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'claims of callbacks could not be renewed');
+    }
+  }
+}
+
+function endOf({ attempts }: Delivery, posted: Posted | undefined): DeliveryEnd {
+  switch (posted?.type) {
+    case undefined:
+      return { status: 'silent', attempts, error: '' };
+    case 'delivered':
+      return { status: 'delivered', attempts: attempts + 1, error: '' };
+    case 'failed':
+    case 'refused':
+      return { status: 'undelivered', attempts: attempts + 1, error: posted.error };
+  }
+}
+
+function keyOf({ queue, url }: Destination): string {
+  return JSON.stringify([queue, url]);
+}
+
+/** Exponential, with full jitter on the upper half. */
+function backOffMs(attempts: number): number {
+  const most = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** attempts);
+  return most / 2 + (Math.random() * most) / 2;
+}
