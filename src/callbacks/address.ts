@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -7,7 +8,7 @@ import ipaddr from 'ipaddr.js';
  */
 export function isPublic(address: string): boolean {
   // A zone (fe80::1%eth0) makes sense for local addresses only.
-  if (address.includes('%') || !ipaddr.isValid(address)) return false;
+  if (address.includes('%') || isIP(address) === 0) return false;
   const parsed = ipaddr.parse(address);
   if (parsed instanceof ipaddr.IPv4) return parsed.range() === 'unicast';
   if (parsed.isIPv4MappedAddress()) return isPublic(parsed.toIPv4Address().toString());
