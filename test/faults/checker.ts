@@ -1,7 +1,13 @@
 import { answersAreKept, attemptsCountUp, noStaleWrite, wholeAnswer } from './clauses/attempts.ts';
 import { brokersAreWell } from './clauses/brokers.ts';
 import { callsAreOver, noForeignCall, oneCallAtATime, orderOfAcceptance, runsOnce } from './clauses/calls.ts';
-import { cancelledAsSaid, cancelledOnPurpose, noCallAfterCancelling } from './clauses/cancellings.ts';
+import {
+  cancelledAsSaid,
+  cancelledOnPurpose,
+  clearedAsSaid,
+  interruptedAsSaid,
+  noCallAfterCancelling,
+} from './clauses/cancellings.ts';
 import type { Clause } from './clauses/clause.ts';
 import { endedOnce, nothingAfterTheEnd, nothingLeft } from './clauses/ends.ts';
 import { gapless, nobodyLeftWaiting, oneSequence, resumedExactly } from './clauses/listenings.ts';
@@ -30,6 +36,8 @@ const CLAUSES = {
   cancelledOnPurpose,
   cancelledAsSaid,
   noCallAfterCancelling,
+  clearedAsSaid,
+  interruptedAsSaid,
   gapless,
   oneSequence,
   resumedExactly,

@@ -9,7 +9,7 @@ import type { Surroundings } from './surroundings.ts';
 import type { User } from './user.ts';
 
 /** So long may reading take, also when the run was given up: the checker is to have all there is. */
-const READ_WITHIN_MS = 15_000;
+const READ_WITHIN_MS = 60_000;
 const READER: ListenerPlan = { kind: 'stays', seed: 0 };
 
 /** Waits until all has come to rest, now that all is healed, and reads what became of it. */

@@ -27,6 +27,8 @@ export type SentMessage = {
   /** Places in the history of its first sending, and of the answer that first said that it was accepted. */
   readonly firstSent: number;
   readonly firstAccepted: number | undefined;
+  /** When its client was told so, first. */
+  readonly acceptedMs: number | undefined;
 };
 
 /** Looks through a history once, for all clauses. */
@@ -52,10 +54,11 @@ function sentMessages(sendings: readonly Sending[]): SentMessage[] {
     if (!first) return [];
     const { queue, clientMessageId, text, interrupts } = first;
     const messageIds = new Set(group.flatMap(({ answer }) => (answer.type === 'accepted' ? [answer.messageId] : [])));
-    const firstAccepted = placeOf(group.find(({ answer }) => answer.type === 'accepted'));
+    const yes = group.find(({ answer }) => answer.type === 'accepted');
+    const [firstAccepted, acceptedMs] = [placeOf(yes), yes?.answeredMs];
     const firstSent = placeOf(first) ?? 0;
     const what = { queue, clientMessageId, text, interrupts };
-    return [{ ...what, sendings: group, messageIds: [...messageIds], firstSent, firstAccepted }];
+    return [{ ...what, sendings: group, messageIds: [...messageIds], firstSent, firstAccepted, acceptedMs }];
   });
 }
 

@@ -29,6 +29,8 @@ export type Sending = {
   /** It was to cancel all that is before it in its queue. */
   readonly interrupts: boolean;
   readonly answer: Answer;
+  /** When the answer was there, or given up on. */
+  readonly answeredMs: number;
 };
 
 /** One request to cancel a message, or all that wait in a queue. */
@@ -36,6 +38,7 @@ export type Cancelling = {
   readonly queue: string;
   /** Undefined: all that wait. */
   readonly messageId: string | undefined;
+  readonly sentMs: number;
   /** Undefined where none came. */
   readonly answer: { readonly status: number } | undefined;
   /** When the answer was there, or given up on. */

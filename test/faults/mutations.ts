@@ -356,6 +356,39 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
+    name: 'a message runs that waited in a queue which was cleared',
+    clause: 'clearedAsSaid',
+    mutate: (history, pick) => {
+      const call = pick(history.calls.filter(({ attempt, broker }) => attempt === 1 && broker === 'a.1'));
+      const sending = history.sendings.find(({ text, answer }) => text === call?.text && answer.type === 'accepted');
+      if (!call || !sending) return undefined;
+      const { queue } = call;
+      const at = (sending.answeredMs + call.startedMs) / 2;
+      const cleared = { queue, messageId: undefined, sentMs: at, answer: { status: 200 }, answeredMs: at };
+      return { ...history, cancellings: [...history.cancellings, cleared] };
+    },
+  },
+  {
+    name: 'a message runs that was interrupted',
+    clause: 'interruptedAsSaid',
+    mutate: (history, pick) => {
+      const urgent = pick(
+        history.sendings.filter(({ interrupts, answer }) => interrupts && answer.type === 'accepted'),
+      );
+      const before = history.sendings.find(
+        (sending) =>
+          sending.queue === urgent?.queue &&
+          sending.answer.type === 'accepted' &&
+          history.sendings.indexOf(sending) < history.sendings.indexOf(urgent) &&
+          history.calls.findLast(({ text }) => text === sending.text)?.broker === 'a.1',
+      );
+      const call = history.calls.findLast(({ text }) => text === before?.text);
+      if (!call) return undefined;
+      const { startedMs, endedMs } = after(history);
+      return { ...history, calls: history.calls.map((one) => (one === call ? { ...one, startedMs, endedMs } : one)) };
+    },
+  },
+  {
     name: 'a listener misses an event',
     clause: 'gapless',
     mutate: (history, pick) =>
@@ -542,7 +575,7 @@ function wasRetried({ log }: StoredMessage): boolean {
 
 /** A client was told so at that time. */
 function saidToBeCancelled(history: History, { queue, messageId }: StoredMessage, answeredMs: number): History {
-  const said = { queue, messageId, answer: { status: 200 }, answeredMs };
+  const said = { queue, messageId, sentMs: answeredMs, answer: { status: 200 }, answeredMs };
   return { ...history, cancellings: [...history.cancellings, said] };
 }
 

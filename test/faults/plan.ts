@@ -246,6 +246,9 @@ function aMessage(dice: Dice, clientMessageId: string, { ill, cancels }: Style):
 function directives(dice: Dice, ill: boolean): string {
   const [least, most] = WAITS[dice.chance(0.8) ? 'moment' : dice.chance(0.7) ? 'renewed' : 'long'];
   const pace = `ttft=${dice.number(least, most)} chunk=${dice.number(0, 50)}`;
-  const length = dice.chance(0.05) ? 'events=20 size=50000' : `events=${dice.number(1, 8)}`;
-  return [pace, length, ...(ill && dice.chance(0.5) ? [dice.pick(ILLS)] : [])].join(' ');
+  const large = dice.chance(0.05);
+  const length = large ? 'events=20 size=50000' : `events=${dice.number(1, 8)}`;
+  const ills = ill && dice.chance(0.5) ? [dice.pick(ILLS)] : [];
+  // A megabyte in pieces of three bytes takes longer than all else together.
+  return [pace, length, ...ills.filter((one) => !large || one !== 'cut=3')].join(' ');
 }

@@ -173,14 +173,21 @@ function cancelled(
   }
   const target = outline.cancelled?.by === 'its id' ? messageId : undefined;
   for (const answer of [undefined, { status: 503 }, { status: 200 }])
-    draft.cancellings.push({ queue, messageId: target, answer, answeredMs: ++draft.ms });
+    draft.cancellings.push({ queue, messageId: target, sentMs: ++draft.ms, answer, answeredMs: ++draft.ms });
 }
 
 function sendInVain(draft: Draft, queue: string, name: string, { before, givenUp }: MessageOutline): void {
   for (const came of givenUp ? [...before, 'unknown' as const] : before) {
     const [status, code] = came === 'refused' ? [429, 'queue_full'] : [503, 'store_unavailable'];
     const answer = came === 'unknown' ? ({ type: came } as const) : ({ type: 'refused', status, code } as const);
-    draft.sendings.push({ queue, clientMessageId: name, text: `text of ${name}`, interrupts: false, answer });
+    draft.sendings.push({
+      queue,
+      clientMessageId: name,
+      text: `text of ${name}`,
+      interrupts: false,
+      answer,
+      answeredMs: ++draft.ms,
+    });
   }
 }
 
@@ -190,7 +197,14 @@ function send(draft: Draft, queue: string, name: string, messageId: string, outl
     const duplicate = n > 0 ? true : isNew ? false : undefined;
     const answer = { type: 'accepted', messageId, duplicate } as const;
     const interrupts = name.endsWith('-urgent');
-    draft.sendings.push({ queue, clientMessageId: name, text: `text of ${name}`, interrupts, answer });
+    draft.sendings.push({
+      queue,
+      clientMessageId: name,
+      text: `text of ${name}`,
+      interrupts,
+      answer,
+      answeredMs: ++draft.ms,
+    });
   }
 }
 

@@ -73,7 +73,8 @@ export class User {
   }
 
   #record({ clientMessageId, text, interrupts }: MessagePlan, answer: Answer): void {
-    this.#around.recording.sendings.push({ queue: this.queue, clientMessageId, text, interrupts, answer });
+    const answeredMs = performance.now();
+    this.#around.recording.sendings.push({ queue: this.queue, clientMessageId, text, interrupts, answer, answeredMs });
   }
 
   /** Asks for something to be cancelled, until there is an answer. */
@@ -86,8 +87,9 @@ export class User {
       const { client } = this.#dice.pick(brokers);
       // Longer than a broker waits for the end of a call that it breaks off.
       const signal = AbortSignal.any([givenUp, AbortSignal.timeout(5 * ANSWER_WITHIN_MS)]);
+      const sentMs = performance.now();
       const answer = await client.request('DELETE', path, { signal }).catch(() => undefined);
-      recording.cancellings.push({ queue, messageId, answer, answeredMs: performance.now() });
+      recording.cancellings.push({ queue, messageId, sentMs, answer, answeredMs: performance.now() });
       if (answer && answer.status !== 503) return;
       await this.#patience.wait();
     }

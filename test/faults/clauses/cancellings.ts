@@ -1,5 +1,5 @@
-import type { Facts } from '../facts.ts';
-import type { Cancelling, StoredMessage } from '../history.ts';
+import { acceptedBefore, type Facts } from '../facts.ts';
+import type { Cancelling, StoredMessage, WorkerCall } from '../history.ts';
 import { isOrphan } from '../orphans.ts';
 import type { Clause } from './clause.ts';
 
@@ -25,16 +25,43 @@ export const cancelledAsSaid: Clause = function* ({ history, stored }) {
   }
 };
 
-/** Once it is said to be cancelled a message is not called any more. */
+/** Once a message is said to be cancelled, or to have ended before, it is not called any more. */
 export const noCallAfterCancelling: Clause = function* (facts) {
   for (const { messageId, answer, answeredMs } of facts.history.cancellings) {
-    if (!messageId || answer?.status !== 200) continue;
-    for (const call of facts.callsOf.get(messageId) ?? []) {
-      if (call.startedMs > answeredMs && !isOrphan(call, call.startedMs, facts))
-        yield `${messageId} was called by ${call.broker} after it was said to be cancelled.`;
+    if (!messageId || (answer?.status !== 200 && answer?.status !== 409)) continue;
+    for (const call of callsAfter(answeredMs, messageId, facts))
+      yield `${messageId} was called by ${call.broker} after it was said to be cancelled, or to have ended.`;
+  }
+};
+
+/** What waited in a queue that was cleared never runs: of what was accepted before, nothing is called a first time. */
+export const clearedAsSaid: Clause = function* (facts) {
+  for (const { queue, messageId, sentMs, answer, answeredMs } of facts.history.cancellings) {
+    if (messageId || answer?.status !== 200) continue;
+    for (const [id, message] of facts.accepted) {
+      if (message.queue !== queue || (message.acceptedMs ?? Infinity) > sentMs) continue;
+      for (const call of callsAfter(answeredMs, id, facts))
+        if (call.attempt === 1) yield `${id} was called by ${call.broker} after its queue was said to be cleared.`;
     }
   }
 };
+
+/** A message that interrupts is the next to be called: nothing accepted before it is called once it is accepted. */
+export const interruptedAsSaid: Clause = function* (facts) {
+  for (const urgent of facts.sent) {
+    if (!urgent.interrupts || urgent.acceptedMs === undefined) continue;
+    for (const [id, message] of facts.accepted) {
+      if (message.queue !== urgent.queue || message === urgent || !acceptedBefore(message, urgent)) continue;
+      for (const call of callsAfter(urgent.acceptedMs, id, facts))
+        yield `${id} was called by ${call.broker} after "${urgent.clientMessageId}" had interrupted it.`;
+    }
+  }
+};
+
+function callsAfter(ms: number, messageId: string, facts: Facts): readonly WorkerCall[] {
+  const calls = facts.callsOf.get(messageId) ?? [];
+  return calls.filter((call) => call.startedMs > ms && !isOrphan(call, call.startedMs, facts));
+}
 
 function isAskedFor(message: StoredMessage, { history, sent, accepted }: Facts): boolean {
   const { queue, messageId } = message;
