@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Body } from './request.ts';
+import type { Body } from './body.ts';
+import type { Moments } from './moments.ts';
+import type { Endpoint } from './request.ts';
 
 interface Call {
   /** 1 for the worker's first call. */
   n: number;
+  /** `stream` for those in `calls`. */
+  endpoint: Endpoint;
   user_id: string;
   /** What should be kept apart: the user, or `group:{org}:{chat_id}[:{thread_id}]`. */
   queue: string;
@@ -38,6 +42,7 @@ interface Call {
 export type CallRecord = Readonly<Omit<Call, 'sentData'>> & { readonly sentData: readonly string[] };
 
 export interface Arrival {
+  endpoint: Endpoint;
   startedAt: number;
   user_id: string;
   queue: string;
@@ -46,31 +51,25 @@ export interface Arrival {
   headers: IncomingHttpHeaders;
 }
 
-/** The worker's memory: every call, in order, and who waits for what. Times are numbers of one sequence, so order is never in doubt. */
+/** The worker's memory of its calls, in order. Times are numbers of one sequence, so order is never in doubt. */
 export class CallLog {
   readonly calls: CallRecord[] = [];
   maxOpen = 0;
   total = 0;
   #open = 0;
-  #sequence = 0;
   readonly #queues = new Map<string, { open: number; lastEnd: number }>();
   readonly #overlaps = new Set<string>();
   readonly #seen = new Map<string, number>();
-  readonly #waiting = new Set<() => void>();
-  readonly #failing = new Set<(error: Error) => void>();
+  readonly #moments: Moments;
   readonly #onEnded: ((call: CallRecord) => void) | undefined;
 
-  constructor(onEnded?: (call: CallRecord) => void) {
+  constructor(moments: Moments, onEnded?: (call: CallRecord) => void) {
+    this.#moments = moments;
     this.#onEnded = onEnded;
   }
 
   get open(): number {
     return this.#open;
-  }
-
-  /** The next moment. */
-  tick(): number {
-    return ++this.#sequence;
   }
 
   /** Is a call of this queue open? */
@@ -111,19 +110,19 @@ export class CallLog {
     this.#open++;
     this.maxOpen = Math.max(this.maxOpen, this.#open);
     this.calls.push(call);
-    this.#wake();
+    this.#moments.changed();
     return call;
   }
 
   sent(call: Call, lines: readonly string[]): void {
     for (const line of lines) call.sentData.push(line);
-    this.#wake();
+    this.#moments.changed();
   }
 
   /** The response is over. Only the first reason counts. */
   end(call: Call, clientGone = false): void {
     if (call.endedAt !== undefined) return;
-    call.endedAt = this.tick();
+    call.endedAt = this.#moments.tick();
     call.endedMs = performance.now();
     call.clientGone = clientGone;
     if (clientGone) call.sentBeforeGone = call.sentData.length;
@@ -134,13 +133,13 @@ export class CallLog {
       state.lastEnd = call.endedAt;
     }
     this.#onEnded?.(call);
-    this.#wake();
+    this.#moments.changed();
   }
 
   /** The work is done. */
   finish(call: Call): void {
-    call.finishedAt ??= this.tick();
-    this.#wake();
+    call.finishedAt ??= this.#moments.tick();
+    this.#moments.changed();
   }
 
   /** The queues of which two calls were open at the same time. */
@@ -156,40 +155,6 @@ export class CallLog {
     this.#overlaps.clear();
     this.#seen.clear();
     for (const [queue, state] of this.#queues) if (state.open === 0) this.#queues.delete(queue);
-  }
-
-  /** Waits until `probe` gives something; asked again after each change, never by the clock. */
-  async until<T>(probe: () => T | undefined): Promise<T> {
-    const now = probe();
-    if (now !== undefined) return now;
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        this.#waiting.delete(look);
-        this.#failing.delete(fail);
-      };
-      const look = (): void => {
-        const found = probe();
-        if (found === undefined) return;
-        stop();
-        resolve(found);
-      };
-      const fail = (error: Error): void => {
-        stop();
-        reject(error);
-      };
-      this.#waiting.add(look);
-      this.#failing.add(fail);
-    });
-  }
-
-  /** Nothing will change any more: whoever still waits is told so. */
-  close(): void {
-    for (const fail of [...this.#failing])
-      fail(new Error('The simulated worker was closed while something waited for its calls.'));
-  }
-
-  #wake(): void {
-    if (this.#waiting.size > 0) for (const look of [...this.#waiting]) look();
   }
 }
 

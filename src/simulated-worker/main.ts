@@ -10,7 +10,12 @@ else await run();
 
 async function run(): Promise<void> {
   try {
-    const worker = await startSimulatedWorker({ ...flags.options, onEnded: (call) => console.log(describe(call)) });
+    const worker = await startSimulatedWorker({
+      ...flags.options,
+      onEnded: (call) => console.log(describe(call)),
+      onRequest: ({ method, url, status, aborted }) =>
+        console.log(`${method} ${url} -> ${status ?? 'no answer'}${aborted ? ', the client left' : ''}`),
+    });
     console.log(
       `The simulated worker listens on ${worker.url}${flags.options.apiKey === undefined ? '' : ', with a key'}.`,
     );
@@ -25,7 +30,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** One line for one call. */
+/** One line for one call of `/chat/stream`. */
 function describe(call: CallRecord): string {
   const took = Math.round((call.endedMs ?? call.startedMs) - call.startedMs);
   const attempt = call.attempt === undefined ? '' : ` attempt ${call.attempt}`;

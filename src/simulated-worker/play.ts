@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Call, CallLog } from './calls.ts';
-import type { Plan } from './reply.ts';
+import type { Answer, Plan } from './reply.ts';
 import { cutEvery, cutRandomly, frame, join, type Random } from './wire.ts';
 
 /** Pauses that can be ended all at once. */
@@ -46,6 +46,8 @@ export interface Stage {
   cut: number | 'none' | 'random';
   crlf: boolean;
   random: Random;
+  /** Called when all the work is done, right before the end goes out. */
+  ending: () => void;
 }
 
 const STREAM_HEADERS = [
@@ -64,6 +66,8 @@ export async function play(plan: Plan, response: ServerResponse, call: Call, sta
   response.sendDate = false;
   response.removeHeader('Connection');
   noteLeaving(response, () => log.end(call, true));
+  const delayMs = 'delayMs' in plan ? (plan.delayMs ?? 0) : 0;
+  if (delayMs > 0 && !((await stage.pauses.wait(delayMs)) && stage.alive())) return;
   switch (plan.kind) {
     case 'hang':
       return;
@@ -73,10 +77,11 @@ export async function play(plan: Plan, response: ServerResponse, call: Call, sta
       reset(response.req.socket);
       return;
     case 'answer':
+      stage.ending();
       call.status = plan.status;
       log.end(call);
       log.finish(call);
-      answer(response, plan.status, plan.type, plan.body, plan.retryAfter);
+      if (!response.destroyed) send(response, plan);
       return;
     case 'stream':
       return stream(plan, response, call, stage);
@@ -105,13 +110,7 @@ function reset(socket: Socket): void {
 }
 
 /** Writes a whole response with exactly the engine's headers. */
-export function answer(
-  response: ServerResponse,
-  status: number,
-  type: string,
-  body: string,
-  retryAfter?: string,
-): void {
+export function send(response: ServerResponse, { status, type, body, retryAfter }: Answer): void {
   const headers = ['Content-Length', String(Buffer.byteLength(body)), 'Content-Type', type];
   if (retryAfter !== undefined) headers.push('Retry-After', retryAfter);
   response.sendDate = false;
@@ -165,6 +164,7 @@ async function stream(
       }
       batch.push(step.data);
     }
+    if (plan.end === 'finish') stage.ending();
     await write(batch, plan.end === 'finish');
     if (plan.end === 'stall') return;
     if (plan.end === 'destroy') {

@@ -1,12 +1,31 @@
 import { STATUS_CODES } from 'node:http';
 import type { Directives } from './directives.ts';
+import { voiceKey, voiceUrl } from './links.ts';
 import type { ChatRequest } from './request.ts';
-import { type Random, uuid } from './wire.ts';
+import type { Random } from './wire.ts';
 
-/** One event and how long to wait before it. */
+/** What a turn comes to. */
+export interface Reply {
+  responses: readonly string[];
+  response_language: string;
+  voice_audio_base64: null;
+  voice_audio_url: string | null;
+}
+
+/** What happens in a turn. */
+export type TurnEvent =
+  | { type: 'status'; message: string }
+  | { type: 'progress'; text: string }
+  | { type: 'tool_use'; tool: string; input: object }
+  | { type: 'tool_result'; tool: string; result: unknown }
+  | { type: 'complete'; response: Reply }
+  | { type: 'error'; error: string };
+
+/** One data line and how long to wait before it; without its event when a directive made it up. */
 interface Step {
   delayMs: number;
   data: string | Uint8Array;
+  event?: TurnEvent;
 }
 
 /** A response with a body that is there at once. */
@@ -16,15 +35,21 @@ export interface Answer {
   type: string;
   body: string;
   retryAfter?: string;
+  /** How long the work takes before it. */
+  delayMs?: number;
+}
+
+/** `finish`: a proper end. `destroy`: the connection breaks. `stall`: silence. */
+export interface Turn {
+  kind: 'stream';
+  steps: readonly Step[];
+  end: 'finish' | 'destroy' | 'stall';
+  /** Under which name the spoken answer is kept. */
+  voiceKey?: string;
 }
 
 /** All that one call will do. */
-export type Plan =
-  | Answer
-  | { kind: 'hang' }
-  | { kind: 'reset' }
-  /** `finish`: a proper end. `destroy`: the connection breaks. `stall`: silence. */
-  | { kind: 'stream'; steps: readonly Step[]; end: 'finish' | 'destroy' | 'stall' };
+export type Plan = Answer | Turn | { kind: 'hang' } | { kind: 'reset'; delayMs?: number };
 
 export interface Setting {
   ttftMs: number;
@@ -56,12 +81,12 @@ export function planReply(request: ChatRequest, steer: Directives, rest: string,
   return stream(request, steer, rest, setting);
 }
 
-function stream(request: ChatRequest, steer: Directives, rest: string, setting: Setting): Plan {
+function stream(request: ChatRequest, steer: Directives, rest: string, setting: Setting): Turn {
   const steps: Step[] = [];
   const delay = (base: number): number => base + (setting.jitterMs > 0 ? setting.random() * setting.jitterMs : 0);
   const ttft = steer.ttft ?? setting.ttftMs;
   const chunk = steer.chunk ?? setting.chunkMs;
-  const put = (event: object, delayMs = 0): void => void steps.push({ delayMs, data: JSON.stringify(event) });
+  const put = (event: TurnEvent, delayMs = 0): void => void steps.push({ delayMs, data: JSON.stringify(event), event });
   const status = (message: string): void => put({ type: 'status', message });
   const complete = (responses: readonly string[], url: string | null = null, delayMs = 0): void =>
     put(
@@ -76,16 +101,16 @@ function stream(request: ChatRequest, steer: Directives, rest: string, setting: 
       },
       delayMs,
     );
-  const done = (end: 'finish' | 'destroy' | 'stall' = 'finish'): Plan => ({ kind: 'stream', steps, end });
+  const done = (end: Turn['end'] = 'finish'): Turn => ({ kind: 'stream', steps, end });
 
   if (request.ambient) {
     complete([]);
     return done();
   }
   if (setting.busy) status('Queued — processing will begin shortly');
-  if (request.audio && !(request.fault?.startsWith('audio_base64') ?? false)) status('Transcribing audio...');
+  if (request.voice !== undefined && request.fault?.name !== 'ValidationError') status('Transcribing audio...');
   if (request.fault !== undefined) {
-    put({ type: 'error', error: request.fault });
+    put({ type: 'error', error: request.fault.message });
     return done();
   }
   status('Processing your request...');
@@ -132,15 +157,14 @@ function stream(request: ChatRequest, steer: Directives, rest: string, setting: 
     put({ type: 'error', error: 'Network connection lost.' }, delay(chunk));
     return done();
   }
-  const spoken = request.audio || tools.includes('request_audio');
-  if (spoken) status('Generating audio response...');
-  const path = ['audio', request.org, request.user_id].map(encodeURIComponent).join('/');
-  complete(
-    responses,
-    spoken ? `${setting.origin}/api/v1/audio/${path}/${uuid(setting.random)}.opus` : null,
-    delay(chunk),
-  );
-  return done();
+  if (request.voice === undefined && !tools.includes('request_audio')) {
+    complete(responses, null, delay(chunk));
+    return done();
+  }
+  status('Generating audio response...');
+  const key = voiceKey(request, setting.random);
+  complete(responses, voiceUrl(setting.origin, key), delay(chunk));
+  return { ...done(), voiceKey: key };
 }
 
 /** The texts of the progress events: two words each, as the model streams them; an echo in four at the most. */
@@ -217,7 +241,7 @@ function errorBody(status: number, wait: string | undefined, error: string | und
   if (error !== undefined) return { error };
   if (status === 401) return { error: 'Authorization header with Bearer token required' };
   if (status === 403) return { error: 'Invalid API key' };
-  if (status === 502) return { error: 'ClaudeAPIError', code: 'CLAUDE_API_ERROR', message: modelError(529, 0) };
+  if (status === 502) return named('ClaudeAPIError', modelError(529, 0));
   if (status !== 429) return { error: STATUS_CODES[status] ?? 'Unknown error' };
   const message = 'Another request for this user is currently being processed. Please retry.';
   return {
@@ -226,4 +250,19 @@ function errorBody(status: number, wait: string | undefined, error: string | und
     message,
     retry_after_ms: Number(wait) * 1000 || 0,
   };
+}
+
+const CODES = {
+  ClaudeAPIError: 'CLAUDE_API_ERROR',
+  ValidationError: 'VALIDATION_ERROR',
+  AudioTranscriptionError: 'AUDIO_TRANSCRIPTION_ERROR',
+} as const;
+
+function named(error: keyof typeof CODES, message: string): object {
+  return { error, code: CODES[error], message };
+}
+
+/** One of the engine's failures that have a name. */
+export function refuse(status: number, error: keyof typeof CODES, message: string): Answer {
+  return { kind: 'answer', status, type: 'application/json', body: JSON.stringify(named(error, message)) };
 }

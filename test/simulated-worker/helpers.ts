@@ -91,9 +91,13 @@ export function lines(body: Buffer): string[] {
 }
 
 export interface Recorded {
-  request: { path: string; body: string };
+  title: string;
+  request: { method: string; path: string; headers: Record<string, string>; body: string };
   head: string;
+  body: string;
   events: string[];
+  /** What the callback URL was told of it: the JSON texts. */
+  callbacks: string[];
 }
 
 /** All exchanges of one recording of the real engine. */
@@ -103,18 +107,49 @@ export function recordings(name: string): Recorded[] {
     .split(/^### /m)
     .slice(1)
     .flatMap((part) => {
-      const request = /--- request \(verbatim\)\nPOST (\S+) HTTP\/1\.1\n(?:.+\n)*\n(.*)/.exec(part);
+      const request = /--- request \(verbatim\)\n([A-Z]+) (\S+) HTTP\/1\.1\n((?:.+\n)*)\n(.*)/.exec(part);
       const response = /--- response:.*\n((?:\[\+.*\n)+)/.exec(part)?.[1];
       if (request === null || response === undefined) return [];
+      const [, method = '', path = '', headers = '', asked = ''] = request;
       const wire = response
         .split('\n')
         .map((line) => line.replace(/^\[\+ *\d+ ms\] /, ''))
         .join('')
         .replace(/\\(\\|r|n|t)/g, (_, char: string) => ({ r: '\r', n: '\n', t: '\t' })[char] ?? char);
       const { head, body } = split(Buffer.from(wire));
-      return [{ request: { path: request[1] ?? '', body: request[2] ?? '' }, head, events: lines(body) }];
+      return [
+        {
+          title: part.split('\n', 1)[0] ?? '',
+          request: { method, path, headers: headersOf(headers), body: asked },
+          head,
+          body: body.toString(),
+          events: lines(body),
+          callbacks: [...part.matchAll(/^(?: {4}|\[\+ *\d+ ?ms\] )(\{"type".*)$/gm)].map(([, json = '']) => json),
+        },
+      ];
     });
 }
+
+/** The headers of a recorded request; its length is that of whatever is sent instead. */
+function headersOf(recorded: string): Record<string, string> {
+  const headers = recorded
+    .trim()
+    .split('\n')
+    .map((line) => line.split(': '));
+  return Object.fromEntries(
+    headers.map(([name = '', value = '']) => [name, value]).filter(([name]) => name !== 'Content-Length'),
+  );
+}
+
+/** What differs from run to run: ids, the address, the time, and the long text of one tool. */
+export const steady = (line: string): string =>
+  line
+    .replace(/req_fake_\d+/g, 'req_fake_N')
+    .replace(/http:\/\/[^/"]+/g, 'http://ORIGIN')
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'TIME')
+    .replace(/("timestamp":)\d{13}/g, '$1NOW')
+    .replace(/(Audio response requested\. Your text response will be converted to speech\.)[^]*"\}/, '$1"}');
 
 /** Runs `use` against a worker of its own. */
 export async function withWorker(

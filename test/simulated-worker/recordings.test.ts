@@ -1,14 +1,6 @@
 import test from 'ava';
 import { parseDirectives } from '../../src/simulated-worker/directives.ts';
-import { ended, lines, recordings, send, withWorker } from './helpers.ts';
-
-/** What differs from run to run: ids, the address, and the long text of one tool. */
-const steady = (line: string): string =>
-  line
-    .replace(/req_fake_\d+/g, 'req_fake_N')
-    .replace(/http:\/\/[^/"]+/g, 'http://ORIGIN')
-    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
-    .replace(/(Audio response requested\. Your text response will be converted to speech\.)[^]*"\}/, '$1"}');
+import { ended, lines, recordings, send, steady, withWorker } from './helpers.ts';
 
 const KEEPALIVE = '{"type":"keepalive"}';
 /** What the call says that others wait for. */
