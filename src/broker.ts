@@ -15,6 +15,8 @@ import { Endpoints } from './callbacks/endpoint.ts';
 import { Tokens } from './callbacks/tokens.ts';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
+import { Passthrough } from './http/engine/passthrough.ts';
+import { Keys } from './http/keys.ts';
 import { refuseRequest } from './http/problem.ts';
 import { openStore } from './store/open.ts';
 import type { Destination } from './store/outbox.ts';
@@ -69,11 +71,13 @@ export async function startBroker(config: Config, log: Logger, through = (store:
   });
   const endpoints = new Endpoints(config.callbacks);
   const origins = new Origins(config.worker.baseUrl, config.publicUrl);
+  const tokens = new Tokens(config.apiKeys);
+  const passthrough = new Passthrough(config.worker, origins);
   const deliveries = new Deliveries({
     outbox: store.outbox,
     composer: new Composer({ store, hub, rewrite: (fields) => origins.rewrite(fields) }),
     endpoints,
-    tokens: new Tokens(config.apiKeys),
+    tokens,
     log,
     secret: config.callbacks.secret,
     retryMs: config.callbacks.retryMs,
@@ -117,7 +121,12 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     endpoints,
     callbackRetryMs: config.callbacks.retryMs,
     log,
-    apiKeys: config.apiKeys,
+    keys: new Keys(config.apiKeys),
+    tokens,
+    origins,
+    passthrough,
+    passthroughAdmin: config.passthroughAdmin,
+    corsOrigins: config.corsOrigins,
     maxBodyBytes: config.maxBodyBytes,
     maxWaiting: config.maxWaiting,
     version: version(),
@@ -140,6 +149,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
       () => closeServer(server),
       () => leases.close(),
       () => workerHealth.close(),
+      () => passthrough.close(),
       () => worker.close(),
       () => store.close(),
     ];

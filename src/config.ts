@@ -106,6 +106,20 @@ const hostPorts = z
   )
   .default([]);
 
+const webOrigins = z
+  .string()
+  .transform((value) =>
+    value
+      .split(',')
+      .map((one) => one.trim())
+      .filter(Boolean),
+  )
+  .refine(
+    (list) => list.every((one) => one === '*' || (URL.canParse(one) && new URL(one).origin === one)),
+    'is not a comma-separated list of origins, such as https://app.example; an origin has no path and no slash at its end',
+  )
+  .default([]);
+
 const LOG_LEVELS = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const;
 
 const schema = z.object({
@@ -146,6 +160,8 @@ const schema = z.object({
   CALLBACK_SECRET: webhookSecret.optional(),
   CALLBACK_RETRY_SECONDS: seconds(3600),
   CALLBACK_ALLOW_HOSTS: hostPorts,
+  CORS_ORIGINS: webOrigins,
+  PASSTHROUGH_ADMIN: flag,
 });
 
 /** The broker's settings. Durations are in milliseconds. */
@@ -176,6 +192,8 @@ export type Config = {
     readonly retryMs: number;
     readonly allowedHosts: ReadonlySet<string>;
   };
+  readonly corsOrigins: ReadonlySet<string>;
+  readonly passthroughAdmin: boolean;
   readonly apiKeys: readonly string[];
   readonly host: string;
   readonly port: number;
@@ -226,6 +244,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       retryMs: data.CALLBACK_RETRY_SECONDS,
       allowedHosts: new Set(data.CALLBACK_ALLOW_HOSTS),
     },
+    corsOrigins: new Set(data.CORS_ORIGINS),
+    passthroughAdmin: data.PASSTHROUGH_ADMIN,
     apiKeys: data.BROKER_API_KEY ?? [],
     host: data.HOST,
     port: data.PORT,

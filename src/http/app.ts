@@ -1,19 +1,25 @@
 import Router from '@koa/router';
 import Koa, { type Middleware } from 'koa';
-import bodyParser from 'koa-bodyparser';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { Sweeper } from '../actors/sweeper.ts';
 import type { Users } from '../actors/users.ts';
 import type { WorkerHealth } from '../actors/worker-health.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
+import type { Tokens } from '../callbacks/tokens.ts';
 import { Refusal } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
+import type { Origins } from '../worker/origins.ts';
 import { authenticate } from './auth.ts';
+import { jsonBody, jsonOnly } from './body.ts';
+import { allowOrigins } from './cors.ts';
 import { getDeadLetters } from './dead-letters.ts';
+import { engineRouter } from './engine/engine.ts';
+import type { Passthrough } from './engine/passthrough.ts';
 import { getHealth, getLive, getReady } from './health.ts';
 import { postMessage } from './intake.ts';
+import type { Keys } from './keys.ts';
 import { deleteMessage, getMessage, retryMessage } from './message.ts';
 import { problems } from './problem.ts';
 import { deleteQueue, getQueue } from './queue.ts';
@@ -30,7 +36,14 @@ export type Services = {
   /** For so long a callback is tried. */
   readonly callbackRetryMs: number;
   readonly log: Logger;
-  readonly apiKeys: readonly string[];
+  readonly keys: Keys;
+  readonly tokens: Tokens;
+  readonly origins: Origins;
+  readonly passthrough: Passthrough;
+  /** Whether the engine's administration is passed through, too. */
+  readonly passthroughAdmin: boolean;
+  /** Origins whose pages may call the broker. */
+  readonly corsOrigins: ReadonlySet<string>;
   readonly maxBodyBytes: number;
   /** Messages that may wait in the whole store. */
   readonly maxWaiting: number;
@@ -60,8 +73,10 @@ export function createApp(services: Services): Koa {
   app.silent = true;
   app.use(requestId);
   app.use(problems(services.log));
+  if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
   app.use(health.routes()).use(health.allowedMethods());
-  app.use(authenticate(services.apiKeys));
+  app.use(engineRouter(services).routes());
+  app.use(authenticate(services.keys));
   app.use(wellFormedPath);
   app.use(api.routes()).use(api.allowedMethods());
   return app;
@@ -86,26 +101,3 @@ const wellFormedPath: Middleware = async (ctx, next) => {
   }
   await next();
 };
-
-const jsonOnly: Middleware = async (ctx, next) => {
-  const charset = ctx.request.charset.toLowerCase();
-  // A header that cannot be read is left aside by the parser, and the body with it.
-  const readable = !ctx.get('Content-Type').includes(';') || ctx.get('Content-Type').includes('=');
-  if (!ctx.is('application/json') || !readable || (charset && charset !== 'utf-8' && charset !== 'utf8')) {
-    const detail = 'The body must be JSON in UTF-8, with Content-Type: application/json.';
-    throw new Refusal(415, 'wrong_content_type', detail);
-  }
-  await next();
-};
-
-function jsonBody(maxBytes: number): Middleware {
-  // Not strict: `null` and the like are JSON, and it is for the schema to say what else they should be.
-  const options = { enableTypes: ['json'], jsonLimit: String(maxBytes), strict: false, onProtoPoisoning: 'remove' };
-  const parse = bodyParser(options);
-  return async (ctx, next) => {
-    await parse(ctx, async () => {
-      if (!ctx.request.rawBody) throw new Refusal(400, 'malformed_json', 'The body is empty. Send one JSON object.');
-      await next();
-    });
-  };
-}

@@ -1,27 +1,21 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Middleware } from 'koa';
 import { Refusal } from '../errors.ts';
+import { type Keys, keyOf } from './keys.ts';
 
-/** Lets only holders of a key pass, but for `/health*`. Without keys everyone does. */
-export function authenticate(keys: readonly string[]): Middleware {
-  const digests = keys.map(digest);
+/** Lets only holders of a key pass; to a message's events also who has its token. */
+export function authenticate(keys: Keys): Middleware {
   return async (ctx, next) => {
-    if (digests.length && !/^\/health/.test(ctx.path)) {
-      const given = ctx.get('X-API-Key') || /^Bearer +([^ ].*)$/i.exec(ctx.get('Authorization'))?.[1];
+    if (keys.required && !(ctx.path === '/api/v1/stream' && hasToken(keys, ctx.query))) {
+      const given = keyOf(ctx);
       if (!given) throw new Refusal(401, 'missing_key', 'Missing X-API-Key header');
-      if (!isKnown(digest(given), digests)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
+      if (!keys.know(given)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
     }
     await next();
   };
 }
 
-/** Compares digests, which have one length, and all of them, so that time tells nothing of a key. */
-function isKnown(given: Buffer, digests: readonly Buffer[]): boolean {
-  let known = false;
-  for (const candidate of digests) if (timingSafeEqual(given, candidate)) known = true;
-  return known;
-}
-
-function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+/** A browser's `EventSource` can send no header. */
+function hasToken(keys: Keys, { token, user_id, message_id }: Readonly<Record<string, unknown>>): boolean {
+  const given = [token, user_id, message_id].every((value) => typeof value === 'string');
+  return given && keys.open(String(token), String(user_id), String(message_id));
 }

@@ -4,8 +4,8 @@ import { hasEnded } from '../store/events.ts';
 import { resultOf } from '../store/result.ts';
 import type { MessageStatus } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
+import { mustHaveRoom, mustNotDrain, queueFull } from './acceptance.ts';
 import type { Services } from './app.ts';
-import { mustHaveRoom, mustNotDrain, queueFull } from './intake.ts';
 import { readMessagePath } from './schema.ts';
 import { streamUrl, unknownMessage } from './stream.ts';
 
@@ -52,7 +52,7 @@ export function deleteMessage({ store, hub }: Services): Middleware {
 
 /** `POST …/retry`: puts a failed message at the end of its queue again. */
 export function retryMessage(services: Services): Middleware {
-  const { store, users, sweeper, log } = services;
+  const { store, users, sweeper, keys, log } = services;
   return async (ctx) => {
     mustNotDrain(services);
     await mustHaveRoom(services);
@@ -79,7 +79,7 @@ export function retryMessage(services: Services): Middleware {
           status: 'queued',
           message_id: messageId,
           queue_position: requeued.position,
-          stream_url: streamUrl(queue, messageId),
+          stream_url: streamUrl(keys, queue, messageId),
         };
     }
   };

@@ -61,7 +61,8 @@ function problemOf(refusal: Refusal) {
   };
 }
 
-function asRefusal(error: unknown): Refusal {
+/** The fault that a client is told of, whatever was thrown. */
+export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof StoreUnavailable) {
     // It may have done what was asked without being able to say so.

@@ -1,11 +1,13 @@
 import type { Context, Middleware } from 'koa';
 import { Refusal } from '../errors.ts';
 import { hasEnded } from '../store/events.ts';
+import { type Dialect, EVENTS } from '../stream/dialect.ts';
 import type { Feed } from '../stream/feed.ts';
 import type { Frame } from '../stream/frame.ts';
 import type { Hub } from '../stream/hub.ts';
 import { encodePage, Listener, PAGE_EVENTS } from '../stream/listener.ts';
 import type { Services } from './app.ts';
+import type { Keys } from './keys.ts';
 import { readStreamQuery } from './schema.ts';
 
 const HEADERS = {
@@ -14,11 +16,12 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
-/** Where a message's events are read. */
-export function streamUrl(queue: string, messageId: string): string {
+/** Where a message's events are read, with the token that opens them when keys are asked for. */
+export function streamUrl(keys: Keys, queue: string, messageId: string): string {
   // %20 rather than +: what is copied from here into a path means the same there.
-  const query = new URLSearchParams({ user_id: queue, message_id: messageId }).toString().replaceAll('+', '%20');
-  return `/api/v1/stream?${query}`;
+  const token = keys.tokenFor(queue, messageId);
+  const query = new URLSearchParams({ user_id: queue, message_id: messageId, ...(token ? { token } : {}) });
+  return `/api/v1/stream?${query.toString().replaceAll('+', '%20')}`;
 }
 
 /** `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. */
@@ -45,6 +48,7 @@ export async function streamMessage(
   queue: string,
   messageId: string,
   after: number,
+  dialect: Dialect = EVENTS,
 ): Promise<boolean> {
   const feed = await hub.join(queue, messageId);
   try {
@@ -58,7 +62,7 @@ export async function streamMessage(
       hub.leave(feed);
       return true;
     }
-    answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page));
+    answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page), dialect);
     return true;
   } catch (error) {
     hub.leave(feed);
@@ -71,7 +75,14 @@ export function unknownMessage(): Refusal {
 }
 
 /** Gives the response to a listener, which leaves the feed at its end. */
-export function answerStream(ctx: Context, hub: Hub, feed: Feed, after: number, first: readonly Frame[]): void {
+export function answerStream(
+  ctx: Context,
+  hub: Hub,
+  feed: Feed,
+  after: number,
+  first: readonly Frame[],
+  dialect: Dialect = EVENTS,
+): void {
   ctx.respond = false;
   ctx.status = 200;
   ctx.set(HEADERS);
@@ -82,7 +93,7 @@ export function answerStream(ctx: Context, hub: Hub, feed: Feed, after: number, 
     hub.leave(feed);
     return;
   }
-  new Listener(feed, res, after)
+  new Listener(feed, res, after, dialect)
     .run(first)
     // The store went away: the client comes back with Last-Event-ID and misses nothing.
     .catch(() => {})

@@ -6,6 +6,8 @@ export type Frame = {
   readonly id: number;
   /** Nothing follows this one. */
   readonly last: boolean;
+  /** Empty for the worker's own events. */
+  readonly name: string;
   readonly bytes: Buffer;
 };
 
@@ -17,12 +19,13 @@ export function encode(event: LogEvent, id: number): Frame {
   return {
     id,
     last: event.name === 'done' || event.name === 'error',
+    name: event.name,
     bytes: Buffer.from(`${head}${name}data: ${data}\n\n`),
   };
 }
 
-/** Keeps a connection open through proxies that close idle ones. */
-export const COMMENT = Buffer.from(':\n\n');
-
-/** How soon a client should come back, with the opening comment that makes proxies send the headers on. */
-export const OPENING = Buffer.from('retry: 1000\n\n');
+/** The data of a frame: what `encode` was given. */
+export function dataOf({ bytes }: Frame): string {
+  const text = bytes.toString();
+  return text.slice(text.indexOf('data: ') + 'data: '.length, -2).replaceAll('\ndata: ', '\n');
+}

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { LogPage } from '../store/store.ts';
+import { type Dialect, EVENTS } from './dialect.ts';
 import type { Feed } from './feed.ts';
-import { COMMENT, encode, type Frame, OPENING } from './frame.ts';
+import { encode, type Frame } from './frame.ts';
 
 /** Events read from the log at a time. */
 export const PAGE_EVENTS = 500;
-const COMMENT_EVERY_MS = 15_000;
 /** A client that takes nothing for this long is let go; it can resume from where it was. */
 const STALLED_AFTER_MS = 30_000;
 /** A client that takes nothing for this long is not kept ready for. */
@@ -20,6 +20,7 @@ const EMPTY = Buffer.alloc(0);
  */
 export class Listener {
   readonly #feed: Feed;
+  readonly #dialect: Dialect;
   readonly #response: ServerResponse;
   readonly #gone = new AbortController();
   /** Id of the last event taken up for writing. */
@@ -33,7 +34,8 @@ export class Listener {
   #last = false;
 
   /** `after`: id of the last event the client has; 0 for none. */
-  constructor(feed: Feed, response: ServerResponse, after: number) {
+  constructor(feed: Feed, response: ServerResponse, after: number, dialect: Dialect = EVENTS) {
+    this.#dialect = dialect;
     this.#feed = feed;
     this.#response = response;
     this.#sent = after;
@@ -46,9 +48,10 @@ export class Listener {
 
   /** Follows the message to its last event, or until the client or the broker goes. Throws StoreUnavailable. */
   async run(first: readonly Frame[] = []): Promise<void> {
-    const comments = setInterval(() => this.#comment(), COMMENT_EVERY_MS);
+    const { opening, idleMs } = this.#dialect;
+    const idle = setInterval(() => this.#idle(), idleMs);
     try {
-      this.#response.write(OPENING);
+      if (opening.length) this.#response.write(opening);
       this.#unsent = first;
       while (!this.#gone.signal.aborted && !this.#feed.closed) {
         if (this.#response.writableNeedDrain) await this.#drained();
@@ -59,7 +62,7 @@ export class Listener {
         } else if (!(await this.#get())) return;
       }
     } finally {
-      clearInterval(comments);
+      clearInterval(idle);
     }
   }
 
@@ -96,7 +99,7 @@ export class Listener {
   /** Writes about a slice. */
   #write(): void {
     if (!this.#rest.length) this.#rest = this.#take();
-    this.#response.write(this.#rest.subarray(0, SLICE_BYTES));
+    if (this.#rest.length) this.#response.write(this.#rest.subarray(0, SLICE_BYTES));
     this.#rest = this.#rest.subarray(SLICE_BYTES);
   }
 
@@ -104,9 +107,12 @@ export class Listener {
   #take(): Uint8Array {
     let bytes = 0;
     let count = 0;
+    const rendered: Uint8Array[] = [];
     for (const frame of this.#unsent) {
-      if (count && bytes + frame.bytes.length > SLICE_BYTES) break;
-      bytes += frame.bytes.length;
+      const said = this.#dialect.render(frame);
+      if (count && bytes + said.length > SLICE_BYTES) break;
+      rendered.push(said);
+      bytes += said.length;
       count += 1;
       if (frame.last) break;
     }
@@ -116,7 +122,8 @@ export class Listener {
     if (last?.id) this.#sent = last.id;
     this.#last = last?.last ?? false;
     if (this.#last) this.#unsent = [];
-    return taken.length === 1 && last ? last.bytes : Buffer.concat(taken.map((frame) => frame.bytes));
+    const [only = EMPTY, ...others] = rendered;
+    return others.length ? Buffer.concat(rendered) : only;
   }
 
   #drained(): Promise<void> {
@@ -140,8 +147,8 @@ export class Listener {
     });
   }
 
-  #comment(): void {
-    if (!this.#response.writableLength && !this.#rest.length) this.#response.write(COMMENT);
+  #idle(): void {
+    if (!this.#response.writableLength && !this.#rest.length) this.#response.write(this.#dialect.idle);
   }
 }
 

@@ -9,6 +9,11 @@ export class Origins {
     this.#public = publicUrl;
   }
 
+  /** Whether bytes of the worker's may hold a link to its origin; false when nothing is to be rewritten. */
+  mayHold(bytes: Buffer): boolean {
+    return this.#public !== undefined && bytes.includes(this.#worker);
+  }
+
   /** A response, a callback or an entry of a history, with its links rewritten. */
   rewrite(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const rewritten: Record<string, unknown> = { ...fields };

@@ -51,3 +51,14 @@ test('a call from before a stop makes no room for more new ones than are allowed
   slots.allow(10);
   t.deepEqual(await served(), ['d']);
 });
+
+test('who has left before asking gets no slot', async (t) => {
+  const { slots, ask, served } = someSlots(1);
+  slots.allow(0);
+  await t.throwsAsync(slots.acquire('gone', AbortSignal.any([signal, AbortSignal.abort(new Error('left'))])), {
+    message: 'left',
+  });
+  ask('a');
+  slots.allow(1);
+  t.deepEqual(await served(), ['a']);
+});

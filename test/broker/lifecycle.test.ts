@@ -7,7 +7,7 @@ import { aBrokerProcess, endedBroker } from '../helpers/process.ts';
 for (const kind of STORES) {
   test(`${kind}: killed with messages waiting and one in flight, a new broker runs all of them in order`, async (t) => {
     const worker = await aWorker(t);
-    const env = { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url, LEASE_SECONDS: '1' };
+    const env = { ...(await aStore(t, kind)), WORKER_BASE_URL: worker.url, LEASE_SECONDS: '5' };
     const killed = await aBrokerProcess(t, env);
     const ids = [await killed.client.send('u', '[[text="in flight" ttft=60000]]')];
     await killed.client.streaming('u', ids[0] ?? '');

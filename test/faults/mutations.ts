@@ -359,13 +359,15 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a message runs that waited in a queue which was cleared',
     clause: 'clearedAsSaid',
     mutate: (history, pick) => {
-      const call = pick(history.calls.filter(({ attempt, broker }) => attempt === 1 && broker === 'a.1'));
-      const sending = history.sendings.find(({ text, answer }) => text === call?.text && answer.type === 'accepted');
-      if (!call || !sending) return undefined;
-      const { queue } = call;
-      const at = (sending.answeredMs + call.startedMs) / 2;
-      const cleared = { queue, messageId: undefined, sentMs: at, answer: { status: 200 }, answeredMs: at };
-      return { ...history, cancellings: [...history.cancellings, cleared] };
+      const first = pick(history.calls.filter(isFirstAndWell));
+      const second = history.calls.find(
+        (call) => isFirstAndWell(call) && call !== first && call.queue === first?.queue,
+      );
+      if (!first || !second) return undefined;
+      const { queue } = first;
+      const cleared = { queue, messageId: undefined, sentMs: 0, answer: { status: 200 }, answeredMs: 0 };
+      const sendings = history.sendings.map((sending) => ({ ...sending, answeredMs: 0 }));
+      return { ...history, sendings, cancellings: [...history.cancellings, cleared] };
     },
   },
   {
@@ -380,6 +382,7 @@ export const MUTATIONS: readonly Mutation[] = [
           sending.queue === urgent?.queue &&
           sending.answer.type === 'accepted' &&
           history.sendings.indexOf(sending) < history.sendings.indexOf(urgent) &&
+          history.messages.some(({ messageId, status }) => status !== 'cancelled' && isOf(sending, messageId)) &&
           history.calls.findLast(({ text }) => text === sending.text)?.broker === 'a.1',
       );
       const call = history.calls.findLast(({ text }) => text === before?.text);
@@ -577,6 +580,14 @@ function wasRetried({ log }: StoredMessage): boolean {
 function saidToBeCancelled(history: History, { queue, messageId }: StoredMessage, answeredMs: number): History {
   const said = { queue, messageId, sentMs: answeredMs, answer: { status: 200 }, answeredMs };
   return { ...history, cancellings: [...history.cancellings, said] };
+}
+
+function isFirstAndWell({ attempt, broker }: WorkerCall): boolean {
+  return attempt === 1 && broker === 'a.1';
+}
+
+function isOf({ answer }: Sending, messageId: string): boolean {
+  return answer.type === 'accepted' && answer.messageId === messageId;
 }
 
 function isCancelled({ status }: StoredMessage): boolean {

@@ -34,24 +34,26 @@ export const noCallAfterCancelling: Clause = function* (facts) {
   }
 };
 
-/** What waited in a queue that was cleared never runs: of what was accepted before, nothing is called a first time. */
+/** What waited in a queue that was cleared never runs. One message may have been claimed already, and be called yet. */
 export const clearedAsSaid: Clause = function* (facts) {
   for (const { queue, messageId, sentMs, answer, answeredMs } of facts.history.cancellings) {
     if (messageId || answer?.status !== 200) continue;
-    for (const [id, message] of facts.accepted) {
-      if (message.queue !== queue || (message.acceptedMs ?? Infinity) > sentMs) continue;
-      for (const call of callsAfter(answeredMs, id, facts))
-        if (call.attempt === 1) yield `${id} was called by ${call.broker} after its queue was said to be cleared.`;
-    }
+    const accepted = [...facts.accepted].filter(
+      ([, message]) => message.queue === queue && (message.acceptedMs ?? Infinity) <= sentMs,
+    );
+    const called = accepted.filter(([id]) => callsAfter(answeredMs, id, facts).some(({ attempt }) => attempt === 1));
+    if (called.length > 1)
+      yield `${called.map(([id]) => id).join(', ')} were called after their queue was said to be cleared.`;
   }
 };
 
-/** A message that interrupts is the next to be called: nothing accepted before it is called once it is accepted. */
+/** What was accepted before a message that interrupts is cancelled, if it is called yet once that one is accepted. */
 export const interruptedAsSaid: Clause = function* (facts) {
   for (const urgent of facts.sent) {
     if (!urgent.interrupts || urgent.acceptedMs === undefined) continue;
     for (const [id, message] of facts.accepted) {
       if (message.queue !== urgent.queue || message === urgent || !acceptedBefore(message, urgent)) continue;
+      if (facts.stored.get(id)?.status === 'cancelled') continue;
       for (const call of callsAfter(urgent.acceptedMs, id, facts))
         yield `${id} was called by ${call.broker} after "${urgent.clientMessageId}" had interrupted it.`;
     }

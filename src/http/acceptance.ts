@@ -1,0 +1,104 @@
+import type { Context } from 'koa';
+import { v7 as uuid } from 'uuid';
+import { Refusal } from '../errors.ts';
+import type { Enqueued, NewMessage } from '../store/store.ts';
+import type { Feed } from '../stream/feed.ts';
+import type { Services } from './app.ts';
+
+/** A full queue frees a place when a message ends: about one worker call. */
+const FULL_RETRY_AFTER_SECONDS = 5;
+const MAX_KEY_CHARS = 256;
+
+export type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
+
+/** What became of a message: its id (of a duplicate, the first one's), and a feed of it if one was asked for and it is new. */
+export type Accepted = { readonly messageId: string; readonly enqueued: Admitted; readonly feed: Feed | undefined };
+
+/**
+ * Accepts a message, by whichever door it came: durable and deduplicated when this resolves, its queue at work. With
+ * `streamed`, joined to a feed that misses nothing, which is to be left. Throws Refusal and StoreUnavailable.
+ */
+export async function accept(
+  { store, users, hub, sweeper, log }: Services,
+  ctx: Context,
+  message: Omit<NewMessage, 'id'> & { readonly userId: string },
+  streamed: boolean,
+): Promise<Accepted> {
+  const id = uuid();
+  const { userId, ...rest } = message;
+  const { queue } = rest;
+  // A stream may stay open for long, and so would what it was asked with.
+  ctx.request.body = undefined;
+  ctx.request.rawBody = '';
+  // Joined before the message exists, so that none of its events can be missed.
+  const feed = streamed ? await hub.join(queue, id) : undefined;
+  let enqueued: Admitted;
+  try {
+    enqueued = admitted(await store.enqueue({ ...rest, id }));
+  } catch (error) {
+    if (feed) hub.leave(feed);
+    throw error;
+  }
+  const isNew = enqueued.type === 'queued';
+  const messageId = enqueued.type === 'queued' ? id : enqueued.id;
+  log.info(
+    { request_id: ctx.state['requestId'], message_id: messageId, user_id: userId, queue, duplicate: !isNew },
+    'accepted',
+  );
+  if (isNew) {
+    sweeper.accepted();
+    users.hint(queue);
+    feed?.accepted(enqueued.position);
+  } else if (feed) hub.leave(feed);
+  return { messageId, enqueued, feed: isNew ? feed : undefined };
+}
+
+/** Refuses what would be accepted while the broker stops. */
+export function mustNotDrain({ accepting }: Services): void {
+  if (!accepting()) {
+    throw new Refusal(503, 'draining', 'This broker is stopping. Nothing was accepted; send it again.', {
+      retryAfterSeconds: 2,
+    });
+  }
+}
+
+/** Refuses what would be accepted while the store is full. `interrupted`: a queue that will be emptied for it. */
+export async function mustHaveRoom(services: Services, interrupted?: string): Promise<void> {
+  const { store, sweeper, maxWaiting } = services;
+  // The estimate runs high between two looks, so it is looked again before anybody is refused.
+  if (sweeper.waiting >= maxWaiting && (await sweeper.sweep()).counts.waiting >= maxWaiting) {
+    if (interrupted !== undefined && (await store.queue(interrupted)).waiting.length > 0) return;
+    const detail = `${maxWaiting} messages wait already (MAX_WAITING_MESSAGES). Nothing was accepted; send it again later.`;
+    throw new Refusal(503, 'store_full', detail, { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS });
+  }
+}
+
+/** The `Idempotency-Key` of a request; empty when it has none. */
+export function idempotencyKeyOf(ctx: Context): string {
+  const key = ctx.get('Idempotency-Key');
+  if (key.length <= MAX_KEY_CHARS) return key;
+  const detail = `Idempotency-Key must be at most ${MAX_KEY_CHARS} characters long.`;
+  throw new Refusal(400, 'invalid_idempotency_key', detail);
+}
+
+/** The queue takes no more messages. */
+export function queueFull(length: number): Refusal {
+  const detail = `This user already has ${length} messages waiting. Send it again when one of them has ended.`;
+  return new Refusal(429, 'queue_full', detail, { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS });
+}
+
+function admitted(enqueued: Enqueued): Admitted {
+  switch (enqueued.type) {
+    case 'full':
+      throw queueFull(enqueued.length);
+    case 'busy':
+      throw new Refusal(
+        409,
+        'busy',
+        'This user has a message waiting or running, and if_busy is "reject". Nothing was accepted; send it again later.',
+      );
+    case 'queued':
+    case 'duplicate':
+      return enqueued;
+  }
+}

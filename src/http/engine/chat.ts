@@ -1,0 +1,155 @@
+import type { Context, Middleware } from 'koa';
+import { writeDetails } from '../../callbacks/details.ts';
+import { hasEnded } from '../../store/events.ts';
+import type { Callback } from '../../store/outbox.ts';
+import { resultOf } from '../../store/result.ts';
+import type { MessageState } from '../../store/store.ts';
+import { encode } from '../../stream/frame.ts';
+import { type Accepted, accept, idempotencyKeyOf, mustHaveRoom, mustNotDrain } from '../acceptance.ts';
+import type { Services } from '../app.ts';
+import { keyOf } from '../keys.ts';
+import { answerStream, streamMessage } from '../stream.ts';
+import { engineDialect, waiting } from './dialect.ts';
+import { EngineFault } from './fault.ts';
+import { type ChatBody, queueOf, readCallback, readChat, requestOf } from './schema.ts';
+
+/** `POST /api/v1/chat/stream`: the engine's event stream, from the message's turn on. */
+export function postChatStream(services: Services): Middleware {
+  const { hub, origins } = services;
+  return async (ctx) => {
+    mustNotDrain(services);
+    const body = readChat(ctx.request.body);
+    const queue = queueOf(body);
+    const { messageId, enqueued, feed } = await take(services, ctx, body, { streamed: true });
+    const dialect = engineDialect(origins);
+    if (feed) {
+      const ahead = await aheadOf(services, queue, enqueued.position);
+      const first = ahead ? [encode(waiting(messageId, ahead), 1)] : [];
+      return answerStream(ctx, hub, feed, 1, first, dialect);
+    }
+    if (!(await streamMessage(ctx, hub, queue, messageId, 0, dialect))) throw forgotten();
+  };
+}
+
+/** `POST /api/v1/chat`: held open until the message's turn has come and gone, then the engine's final JSON. */
+export function postChat(services: Services): Middleware {
+  return async (ctx) => {
+    mustNotDrain(services);
+    const body = readChat(ctx.request.body);
+    const queue = queueOf(body);
+    const { messageId } = await take(services, ctx, body, { streamed: false });
+    const gone = new AbortController();
+    ctx.res.once('close', () => gone.abort());
+    const state = await endOf(services, queue, messageId, gone.signal);
+    if (!state) return;
+    if (state.status !== 'completed') throw failureOf(state);
+    const response = services.origins.rewrite((await resultOf(services.store, queue, state)) ?? {});
+    ctx.body = { message_id: messageId, ...response };
+  };
+}
+
+/** `POST /api/v1/chat/callback`: accepted at once; what the engine would post to the callback URL the broker posts. */
+export function postChatCallback(services: Services): Middleware {
+  const { endpoints, tokens, callbackRetryMs } = services;
+  return async (ctx) => {
+    mustNotDrain(services);
+    const body = readCallback(ctx.request.body);
+    const { progress_callback_url: url, message_key, client_id, user_id } = body;
+    const objection = endpoints.objection(url);
+    if (objection) throw new EngineFault(400, `progress_callback_url ${objection}`);
+    const details = writeDetails({
+      kind: 'engine',
+      user_id,
+      message_key,
+      ...(body.chat_id == null ? {} : { chat_id: body.chat_id }),
+      ...(body.thread_id == null ? {} : { thread_id: body.thread_id }),
+      mode: body.progress_mode ?? 'iteration',
+      throttle_seconds: body.throttleSeconds,
+      key: tokens.keep(keyOf(ctx) ?? ''),
+    });
+    const callback: Callback = { url, details, from: 'start', keepMs: callbackRetryMs };
+    const keys = [JSON.stringify(['key', client_id, message_key])];
+    const { messageId } = await take(services, ctx, body, { streamed: false, callback, keys });
+    ctx.status = 202;
+    ctx.body = { message_id: messageId };
+  };
+}
+
+type Wish = {
+  readonly streamed: boolean;
+  readonly callback?: Callback;
+  readonly keys?: readonly string[];
+};
+
+async function take(services: Services, ctx: Context, body: ChatBody, wish: Wish): Promise<Accepted> {
+  await mustHaveRoom(services);
+  const { streamed, callback, keys = [] } = wish;
+  const idempotencyKey = idempotencyKeyOf(ctx);
+  const message = {
+    queue: queueOf(body),
+    userId: body.user_id,
+    payload: JSON.stringify(requestOf(body)),
+    deduplicationKeys: idempotencyKey ? [...keys, JSON.stringify(['header', body.user_id, idempotencyKey])] : keys,
+    ifBusy: 'enqueue' as const,
+    callback,
+  };
+  return accept(services, ctx, message, streamed);
+}
+
+/** How many turns come before this one, that of the message being worked on included. */
+async function aheadOf({ store }: Services, queue: string, position: number): Promise<number> {
+  if (position > 1) return position;
+  const { processing, waiting: others } = await store.queue(queue);
+  return processing && others.length ? 1 : 0;
+}
+
+/** How the message ended; undefined when the client has gone before. */
+async function endOf(
+  { store, hub }: Services,
+  queue: string,
+  messageId: string,
+  gone: AbortSignal,
+): Promise<MessageState | undefined> {
+  const feed = await hub.join(queue, messageId);
+  try {
+    while (!gone.aborted) {
+      const { version } = feed;
+      const page = await feed.read(0, 0);
+      if (!page) throw forgotten();
+      if (hasEnded(page.status)) {
+        const state = await store.message(queue, messageId);
+        if (!state) throw forgotten();
+        return state;
+      }
+      if (feed.closed) {
+        const again = 'This broker is stopping. The message is kept and will be answered; ask for it in the history.';
+        throw new EngineFault(503, again, { code: 'DRAINING', retryAfterSeconds: 2 });
+      }
+      await feed.news(version, gone);
+    }
+    return undefined;
+  } finally {
+    hub.leave(feed);
+  }
+}
+
+function forgotten(): EngineFault {
+  return new EngineFault(404, 'The message was answered before, and has been forgotten since.');
+}
+
+/** The faults of a request that the engine finds only when it reads it, by what it says of them (recording 14). */
+const VALIDATION = /is required|are required|required when/;
+const TRANSCRIPTION = /^(Unsupported audio format|Transcription )/;
+
+/** A failure as `/chat` of the engine answers it. */
+function failureOf({ failure }: MessageState): EngineFault {
+  const { code = 'failed', error: message = 'The message failed.' } = failure ?? {};
+  if (code !== 'worker_error' && code !== 'worker_rejected') {
+    return new EngineFault(502, 'The engine did not answer', { code: code.toUpperCase(), message });
+  }
+  if (VALIDATION.test(message)) return new EngineFault(400, 'ValidationError', { code: 'VALIDATION_ERROR', message });
+  if (TRANSCRIPTION.test(message)) {
+    return new EngineFault(400, 'AudioTranscriptionError', { code: 'AUDIO_TRANSCRIPTION_ERROR', message });
+  }
+  return new EngineFault(502, 'ClaudeAPIError', { code: 'CLAUDE_API_ERROR', message });
+}

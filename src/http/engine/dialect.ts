@@ -1,0 +1,73 @@
+import { queuedEvent } from '../../store/events.ts';
+import { responseIn } from '../../store/result.ts';
+import type { Dialect } from '../../stream/dialect.ts';
+import { dataOf, type Frame } from '../../stream/frame.ts';
+import type { Origins } from '../../worker/origins.ts';
+
+const NOTHING = new Uint8Array();
+/** The clients count `data:` lines as signs of life, and give up after 120 s without one. */
+const IDLE_MS = 20_000;
+
+/**
+ * A message's events as the engine itself streams them: its own, byte for byte but for links to its origin, and what
+ * there is to say of the queue in its words. No names, no ids, and a space after the colon: its clients need it.
+ */
+export function engineDialect(origins: Origins): Dialect {
+  // The engine tells a failure of its model itself; any other end is told by the broker in the same way.
+  let told = false;
+  return {
+    opening: NOTHING,
+    idle: line({ type: 'keepalive' }),
+    idleMs: IDLE_MS,
+    render: (frame) => {
+      switch (frame.name) {
+        case '':
+          told ||= isError(frame);
+          return own(frame, origins);
+        case 'queued':
+          return queued(fieldsOf(frame)['queue_position']);
+        case 'retrying':
+          return line({ type: 'status', message: 'The engine did not answer. Trying again...' });
+        case 'error':
+          return told ? NOTHING : line({ type: 'error', error: fieldsOf(frame)['error'] });
+        default:
+          return NOTHING;
+      }
+    },
+  };
+}
+
+/** Tells a client that it has to wait, and for how many: the first thing it hears. */
+export function waiting(messageId: string, ahead: number): { readonly name: string; readonly data: string } {
+  return queuedEvent(messageId, ahead + 1);
+}
+
+function queued(position: unknown): Uint8Array {
+  const ahead = Number(position) - 1;
+  if (!(ahead >= 0)) return NOTHING;
+  const message = ahead ? `Queued — ${ahead} ahead of you` : 'Queued — processing will begin shortly';
+  return line({ type: 'status', message });
+}
+
+/** The engine's own event. Only its last one holds links. */
+function own(frame: Frame, origins: Origins): Uint8Array {
+  const { bytes, id } = frame;
+  if (origins.mayHold(bytes)) {
+    const response = responseIn(dataOf(frame));
+    if (response) return line({ type: 'complete', response: origins.rewrite(response) });
+  }
+  return id ? bytes.subarray(bytes.indexOf('\n') + 1) : bytes;
+}
+
+function isError({ bytes }: Frame): boolean {
+  return bytes.includes('"type":"error"');
+}
+
+function line(event: Record<string, unknown>): Uint8Array {
+  return Buffer.from(`data: ${JSON.stringify(event)}\n\n`);
+}
+
+function fieldsOf(frame: Frame): Readonly<Record<string, unknown>> {
+  const fields: unknown = JSON.parse(dataOf(frame));
+  return typeof fields === 'object' && fields !== null ? { ...fields } : {};
+}

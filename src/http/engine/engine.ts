@@ -1,0 +1,47 @@
+import Router from '@koa/router';
+import type { Middleware } from 'koa';
+import type { Services } from '../app.ts';
+import { jsonBody, jsonOnly } from '../body.ts';
+import { keyOf } from '../keys.ts';
+import { postChat, postChatCallback, postChatStream } from './chat.ts';
+import { EngineFault, engineFaults } from './fault.ts';
+
+/** Everything of the engine that has no queue. */
+const PASSED_ON = /^\/api\/v1\/(?:orgs|audio|voice-submissions)(?:\/|$)/;
+const ADMIN = /^\/api\/v1\/admin(?:\/|$)/;
+const PUBLIC = /^\/public(?:\/|$)/;
+
+/**
+ * The engine's own API: its clients come to the broker by changing a base URL and a key. Chat goes through the queues;
+ * all else passes straight through.
+ */
+export function engineRouter(services: Services): Router {
+  const { passthrough, passthroughAdmin, log, maxBodyBytes } = services;
+  const router = new Router();
+  const faults = engineFaults(log);
+  const key = bearer(services);
+  const chat = [faults, key, jsonOnly, jsonBody(maxBodyBytes)];
+  router.post('/api/v1/chat', ...chat, postChat(services));
+  router.post('/api/v1/chat/stream', ...chat, postChatStream(services));
+  router.post('/api/v1/chat/callback', ...chat, postChatCallback(services));
+  router.all(PASSED_ON, faults, key, passthrough.handle(true));
+  router.all(ADMIN, faults, key, passthroughAdmin ? passthrough.handle(true) : notServed);
+  router.all(PUBLIC, faults, passthrough.handle(false));
+  return router;
+}
+
+const notServed: Middleware = () => {
+  throw new EngineFault(404, 'Not found', { message: 'PASSTHROUGH_ADMIN=true lets administration through.' });
+};
+
+/** Asks for the key as the engine does, and says so in its words. */
+function bearer({ keys }: Services): Middleware {
+  return async (ctx, next) => {
+    if (keys.required) {
+      const given = keyOf(ctx);
+      if (!given) throw new EngineFault(401, 'Authorization header with Bearer token required');
+      if (!keys.know(given)) throw new EngineFault(403, 'Invalid API key');
+    }
+    await next();
+  };
+}

@@ -1,0 +1,64 @@
+import type { Middleware } from 'koa';
+import type { Logger } from 'pino';
+import type { Refusal } from '../../errors.ts';
+import { asRefusal } from '../problem.ts';
+
+/** What is told as the engine would: `{"error"}`, or with a code and a message (recordings 07, 09, 14). */
+export class EngineFault extends Error {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    status: number,
+    error: string,
+    more: { readonly code?: string; readonly message?: string; readonly retryAfterSeconds?: number } = {},
+  ) {
+    super(error);
+    this.name = 'EngineFault';
+    const { retryAfterSeconds, ...rest } = more;
+    this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.body = {
+      error,
+      ...rest,
+      ...(retryAfterSeconds === undefined ? {} : { retry_after_ms: retryAfterSeconds * 1000 }),
+    };
+  }
+}
+
+/** Answers every fault below in the engine's own shape. */
+export function engineFaults(log: Logger): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+      if (ctx.respond !== false && ctx.body == null && ctx.status === 404) throw new EngineFault(404, 'Not found');
+      if (ctx.respond !== false && ctx.body == null && ctx.status === 405)
+        throw new EngineFault(405, 'Method not allowed');
+    } catch (error) {
+      const fault = error instanceof EngineFault ? error : faultOf(asRefusal(error));
+      if (fault.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
+      if (ctx.headerSent) {
+        ctx.res.destroy();
+        return;
+      }
+      ctx.respond = true;
+      ctx.status = fault.status;
+      if (fault.retryAfterSeconds !== undefined) ctx.set('Retry-After', String(fault.retryAfterSeconds));
+      ctx.body = fault.body;
+    }
+  };
+}
+
+/** The broker's own no, in the engine's shape. */
+function faultOf({ status, code, message, retryAfterSeconds }: Refusal): EngineFault {
+  const more = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  switch (code) {
+    case 'malformed_json':
+      return new EngineFault(400, 'Invalid JSON in request body');
+    case 'queue_full':
+      return new EngineFault(429, 'Queue full', { code: 'QUEUE_FULL', message, ...more });
+    default:
+      return new EngineFault(status, message, { code: code.toUpperCase(), ...more });
+  }
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { EngineFault } from './fault.ts';
+
+/** What the engine takes where nothing is said (recordings 13 and 14). */
+const DEFAULT_ORG = 'unfoldingWord';
+const MAX_ID_CHARS = 256;
+const DEFAULT_THROTTLE_SECONDS = 3;
+const CALLBACK_FIELDS = ['progress_callback_url', 'progress_mode', 'progress_throttle_seconds', 'message_key'] as const;
+
+const CLEAN = 'must be valid Unicode without NUL characters or lone surrogates';
+const text = z
+  .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') })
+  .refine((value) => value.isWellFormed() && !value.includes('\0'), CLEAN);
+const id = text
+  .max(MAX_ID_CHARS, `must be at most ${MAX_ID_CHARS} characters long`)
+  .refine((value) => value.trim() !== '', 'is required');
+const chatId = z.union([id, z.int()], 'must be a string or a whole number');
+
+const chat = z.object({
+  client_id: id,
+  user_id: id,
+  message: text.nullish(),
+  message_type: z.string('must be a string').nullish(),
+  org: id.nullish(),
+  org_id: id.nullish(),
+  audio_base64: text.nullish(),
+  audio_format: text.nullish(),
+  chat_type: text.nullish(),
+  chat_id: chatId.nullish(),
+  thread_id: chatId.nullish(),
+  speaker: text.nullish(),
+  addressed_to_bot: z.boolean('must be true or false').nullish(),
+  response_language_hint: text.nullish(),
+});
+
+const callback = chat.extend({
+  progress_callback_url: text.max(2048, 'must be at most 2048 characters long'),
+  message_key: id,
+  progress_mode: z
+    .enum(['iteration', 'sentence', 'periodic', 'complete'], 'must be one of iteration, sentence, periodic, complete')
+    .nullish(),
+  progress_throttle_seconds: z
+    .number('must be a number')
+    .min(0, 'must not be negative')
+    .max(3600, 'is too large')
+    .nullish(),
+});
+
+export type ChatBody = z.infer<typeof chat>;
+export type CallbackBody = z.infer<typeof callback>;
+
+/** A body of `/chat` or `/chat/stream`. Throws EngineFault. */
+export function readChat(body: unknown): ChatBody {
+  const stray = CALLBACK_FIELDS.find((field) => typeof body === 'object' && body !== null && field in body);
+  if (stray) throw new EngineFault(400, `${stray} is only supported on /api/v1/chat/callback`);
+  return check(chat, body);
+}
+
+/** A body of `/chat/callback`. Throws EngineFault. */
+export function readCallback(body: unknown): CallbackBody & { readonly throttleSeconds: number } {
+  const read = check(callback, body);
+  return { ...read, throttleSeconds: read.progress_throttle_seconds ?? DEFAULT_THROTTLE_SECONDS };
+}
+
+/** What the engine is sent, as the client sent it: only its own fields. */
+export function requestOf(body: ChatBody): Record<string, unknown> {
+  const { org, org_id, message_type, ...rest } = chat.parse(body);
+  const given = Object.entries({ ...rest, org: org ?? org_id }).filter(([, value]) => value != null);
+  return { ...Object.fromEntries(given), message_type: message_type ?? 'text' };
+}
+
+/** The queue it belongs to: the same as that of `POST /api/v1/message`. */
+export function queueOf({ user_id, org, org_id, chat_type, chat_id, thread_id }: ChatBody): string {
+  if ((chat_type !== 'group' && chat_type !== 'supergroup') || chat_id == null) return user_id;
+  const of = ['group', org ?? org_id ?? DEFAULT_ORG, chat_id];
+  return [...of, ...(thread_id == null ? [] : [thread_id])].join(':');
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const path = issue?.path.join('.');
+  throw new EngineFault(400, path ? `${path} ${issue?.message}` : 'The request body must be a JSON object');
+}

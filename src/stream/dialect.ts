@@ -1,0 +1,23 @@
+import type { Frame } from './frame.ts';
+
+/** How a message's events are put on the wire. */
+export type Dialect = {
+  /** Written first. */
+  readonly opening: Uint8Array;
+  /** Written when nothing else was for so long. */
+  readonly idle: Uint8Array;
+  readonly idleMs: number;
+  /** What stands for an event; empty when nothing does. */
+  readonly render: (frame: Frame) => Uint8Array;
+};
+
+/**
+ * The broker's own events: every one as it is stored. The opening tells how soon a client should come back, and makes
+ * proxies send the headers on; comments keep a connection open through proxies that close idle ones.
+ */
+export const EVENTS: Dialect = {
+  opening: Buffer.from('retry: 1000\n\n'),
+  idle: Buffer.from(':\n\n'),
+  idleMs: 15_000,
+  render: ({ bytes }) => bytes,
+};
