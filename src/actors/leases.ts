@@ -24,8 +24,8 @@ export class Leases {
   readonly #onLost: (claim: Claim) => void;
   /** Called with each claim whose message was cancelled; more than once, until it is dropped. */
   readonly #onCancelled: (claim: Claim) => void;
-  /** Tokens of claims whose message was cancelled before their answer was here, the newest last. */
-  readonly #early = new Set<number>();
+  /** Claims whose message was cancelled before their answer was here, the newest last. Tokens alone are one queue's. */
+  readonly #early = new Set<string>();
 
   constructor(parts: {
     store: Store;
@@ -50,7 +50,7 @@ export class Leases {
   /** Keeps a claim alive that was asked for at `sentAt`, in `performance.now()` time: its lease began no earlier. */
   hold(claim: Claim, sentAt: number): void {
     this.#held.set(claim.queue, { claim, renewedAt: sentAt, underWay: false });
-    if (this.#early.delete(claim.token)) this.#onCancelled(claim);
+    if (this.#early.delete(nameOf(claim))) this.#onCancelled(claim);
   }
 
   /** The message of a claim was cancelled. The claim's own answer may still be on its way. */
@@ -60,7 +60,7 @@ export class Leases {
       this.#onCancelled(claim);
       return;
     }
-    this.#early.add(token);
+    this.#early.add(nameOf({ queue, token }));
     // Most of these are of claims that are over.
     for (const oldest of this.#early) {
       if (this.#early.size <= MOST_EARLY) break;
@@ -130,4 +130,8 @@ export class Leases {
     this.#log.warn({ message_id: messageId, user_id: queue, attempt }, 'claim lost: what is done for it is dropped');
     this.#onLost(claim);
   }
+}
+
+function nameOf({ queue, token }: CancelledClaim): string {
+  return `${token} ${queue}`;
 }

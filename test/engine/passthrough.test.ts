@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { Readable } from 'node:stream';
+import test, { type ExecutionContext } from 'ava';
+import { aBroker, aStore, aWorker } from '../helpers/broker.ts';
+
+const KEY = 'the-clients-key';
+const WORKER_KEY = 'the-workers-key';
+const MB = 1_000_000;
+const LARGE = '/api/v1/audio/large/20000000.opus';
+
+async function aPassage(t: ExecutionContext, more: Record<string, string> = {}) {
+  const worker = await aWorker(t, { apiKey: WORKER_KEY });
+  const env = {
+    ...(await aStore(t, 'embedded')),
+    WORKER_BASE_URL: worker.url,
+    WORKER_API_KEY: WORKER_KEY,
+    BROKER_API_KEY: KEY,
+    ...more,
+  };
+  const { url } = await aBroker(t, env);
+  const straight = (path: string, init: RequestInit = {}) => fetch(`${worker.url}${path}`, withKey(init, WORKER_KEY));
+  const through = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, withKey(init, KEY));
+  return { worker, url, straight, through };
+}
+
+function withKey(init: RequestInit, key: string): RequestInit {
+  return { ...init, headers: { authorization: `Bearer ${key}`, ...init.headers } };
+}
+
+/** What a client can see of an answer, but for what every server says for itself. */
+async function seen(response: Response) {
+  const own = ['date', 'connection', 'keep-alive', 'x-request-id', 'transfer-encoding'];
+  const headers = [...response.headers].filter(([name]) => !own.includes(name)).toSorted();
+  return { status: response.status, headers, body: await response.text() };
+}
+
+test('answers come through untouched: bodies, ranges, ETags, and errors', async (t) => {
+  const { straight, through } = await aPassage(t);
+  const etag = (await straight('/api/v1/audio/large/1000.opus')).headers.get('etag') ?? '';
+  t.truthy(etag);
+  const asked: readonly (readonly [string, RequestInit?])[] = [
+    ['/api/v1/audio/large/1000.opus'],
+    ['/api/v1/audio/large/1000.opus', { headers: { range: 'bytes=100-199' } }],
+    ['/api/v1/audio/large/1000.opus', { headers: { range: 'bytes=5000-' } }],
+    ['/api/v1/audio/large/1000.opus', { headers: { 'if-none-match': etag } }],
+    ['/api/v1/audio/large/1000.opus', { method: 'HEAD' }],
+    ['/api/v1/audio/unknown.opus'],
+    ['/api/v1/voice-submissions/unknown.ogg'],
+    ['/api/v1/orgs/unfoldingWord/users/nobody/history?limit=5&offset=0'],
+    ['/api/v1/orgs/unfoldingWord/nothing?a=b%20c&a=%C3%A4', { method: 'DELETE' }],
+    ['/public/logo.txt'],
+  ];
+  for (const [path, init] of asked) {
+    t.deepEqual(
+      await seen(await through(path, init)),
+      await seen(await straight(path, init)),
+      `${init?.method ?? 'GET'} ${path}`,
+    );
+  }
+});
+
+test('20 MB stream through in both directions, and are not held in memory', async (t) => {
+  const { through } = await aPassage(t);
+  const before = peak();
+  const response = await through(LARGE);
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    hash.update(chunk);
+    bytes += chunk.length;
+    before.look();
+  }
+  t.is(bytes, 20 * MB);
+  async function* upload() {
+    for (let n = 0; n < 20; n += 1) {
+      before.look();
+      yield Buffer.alloc(MB, n);
+    }
+  }
+  const expected = createHash('sha256');
+  for (let n = 0; n < 20; n += 1) expected.update(Buffer.alloc(MB, n));
+  const put = await through('/api/v1/orgs/unfoldingWord/uploads/large.ogg', {
+    method: 'PUT',
+    body: Readable.toWeb(Readable.from(upload())) as ReadableStream,
+    duplex: 'half',
+  } as RequestInit);
+  t.like(JSON.parse(await put.text()), { bytes: 20 * MB, sha256: expected.digest('hex') });
+  // Client, broker and engine are this one process: held whole anywhere, the audio would be there once at least.
+  t.true(before.grown < 15 * MB, `${before.grown} bytes more than before`);
+});
+
+test('a download that its client leaves ends at the engine, too', async (t) => {
+  const { worker, through } = await aPassage(t);
+  const leave = new AbortController();
+  const response = await through('/api/v1/audio/large/2000000000.opus', { signal: leave.signal });
+  await response.body?.getReader().read();
+  leave.abort();
+  await worker.until(() => worker.requests.find(({ url, endedAt }) => url.includes('/large/') && endedAt) ?? undefined);
+  t.pass();
+});
+
+test("the client's key is replaced by the worker's, which nobody gets to see", async (t) => {
+  const { worker, url } = await aPassage(t);
+  await raw(`${url}/api/v1/orgs/o/users/u/history`, {
+    'x-api-key': KEY,
+    authorization: `Bearer ${KEY}`,
+    connection: 'close, x-hop',
+    'x-hop': '1',
+    te: 'trailers',
+    'x-kept': '1',
+  });
+  await raw(`${url}/public/logo.txt`, { authorization: `Bearer ${KEY}` });
+  const [last] = worker.requests.slice(-1);
+  const history = worker.requests.findLast(({ url: path }) => path.includes('/history'));
+  t.is(history?.headers['authorization'], `Bearer ${WORKER_KEY}`);
+  t.is(history?.headers['x-kept'], '1');
+  for (const name of ['x-api-key', 'x-hop', 'te']) t.is(history?.headers[name], undefined, name);
+  t.is(last?.headers['authorization'], undefined, 'what is public needs no key');
+});
+
+test('what has a key is asked for it in the words of the engine, what is public is not', async (t) => {
+  const { url } = await aPassage(t);
+  for (const path of [
+    '/api/v1/orgs/o/x',
+    '/api/v1/audio/a.opus',
+    '/api/v1/voice-submissions/a.ogg',
+    '/api/v1/admin/orgs',
+  ]) {
+    const without = await fetch(`${url}${path}`);
+    t.is(without.status, 401, path);
+    t.deepEqual(JSON.parse(await without.text()), { error: 'Authorization header with Bearer token required' });
+    const wrong = await fetch(`${url}${path}`, { headers: { authorization: 'Bearer wrong' } });
+    t.deepEqual([wrong.status, JSON.parse(await wrong.text())], [403, { error: 'Invalid API key' }]);
+  }
+  t.is((await fetch(`${url}/public/logo.txt`)).status, 200);
+});
+
+test('administration is let through only when it is asked for, and no path leads around that', async (t) => {
+  const { worker, url, through } = await aPassage(t);
+  t.is((await through('/api/v1/admin/orgs/o', { method: 'POST' })).status, 404);
+  for (const path of [
+    '/public/../api/v1/admin/orgs',
+    '/public/%2e%2e/api/v1/admin/orgs',
+    '/api/v1/audio/../admin/orgs',
+    '/api/v1/audio/%2E%2E/admin/orgs',
+    '/api/v1/audio/..%5cadmin/orgs',
+    '/api/v1/audio/..\\admin/orgs',
+    '/api/v1/orgs/./../admin/orgs',
+  ]) {
+    const status = await raw(`${url}${path}`, { authorization: `Bearer ${KEY}` }, path);
+    t.true(status === 400 || status === 404, `${path}: ${status}`);
+  }
+  t.deepEqual(
+    worker.requests.filter(({ url: path }) => path.includes('admin') && !path.includes('%5c')),
+    [],
+  );
+  const { through: asAdmin } = await aPassage(t, { PASSTHROUGH_ADMIN: 'true' });
+  t.is((await asAdmin('/api/v1/admin/orgs/o')).status, 200);
+});
+
+test('an engine that is away is a clear 502', async (t) => {
+  const { worker, through } = await aPassage(t);
+  await worker.stop();
+  const answer = await through('/api/v1/audio/a.opus');
+  t.is(answer.status, 502);
+  t.like(JSON.parse(await answer.text()), { error: 'The engine cannot be reached', code: 'WORKER_UNREACHABLE' });
+});
+
+/** The most memory outside of the heap that was seen, where audio would be held. */
+function peak() {
+  global.gc?.();
+  const at = process.memoryUsage().arrayBuffers;
+  let most = at;
+  return {
+    look: () => {
+      most = Math.max(most, process.memoryUsage().arrayBuffers);
+    },
+    get grown() {
+      return most - at;
+    },
+  };
+}
+
+/** Sends a path as it is written: `fetch` would make another one of it. Answers the status. */
+function raw(url: string, headers: Record<string, string>, path = new URL(url).pathname): Promise<number | undefined> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ hostname, port, path, headers }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode));
+    });
+    request.once('error', reject).end();
+  });
+}
