@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { mock } from 'node:test';
 import test from 'ava';
+import { engineDialect } from '../../src/http/engine/dialect.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
+import { encode } from '../../src/stream/frame.ts';
 import { Hub } from '../../src/stream/hub.ts';
 import { Listener } from '../../src/stream/listener.ts';
+import { Origins } from '../../src/worker/origins.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { claimed, FAILED, queued, settingsOf, workerEvents } from '../store/contract/kit.ts';
 import { aResponse } from './response.ts';
@@ -71,3 +74,39 @@ for (const [length, ids] of [
     );
     hub.leave(feed);
   });
+
+test.serial(
+  'a client of the engine that waits for a minute is sent a sign of life it counts, at least every 25 s',
+  async (t) => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    t.teardown(() => mock.timers.reset());
+    const store = new EmbeddedStore(aDirectory(t), settingsOf());
+    t.teardown(() => store.close());
+    const { id } = await queued(store, 'u');
+    const hub = new Hub(store);
+    const feed = await hub.join('u', id);
+    feed.accepted(1);
+    const { response, client } = await aResponse(t);
+    let text = '';
+    client.on('data', (data: string) => {
+      text += data;
+    });
+    const dialect = engineDialect(new Origins('http://127.0.0.1:1', undefined));
+    const listening = new Listener(feed, response, 1, dialect).run([
+      encode({ name: 'queued', data: '{"queue_position":3}' }, 1),
+    ]);
+    const signs = () => text.match(/^data: .*$/gm) ?? [];
+    for (let n = 1; n <= 4; n += 1) {
+      while (signs().length < n) await once(client, 'data');
+      mock.timers.tick(25_000);
+    }
+    t.deepEqual(signs().slice(0, 4), [
+      'data: {"type":"status","message":"Queued — 2 ahead of you"}',
+      ...Array.from({ length: 3 }, () => 'data: {"type":"keepalive"}'),
+    ]);
+    t.notRegex(text, /^(?:id|event|retry|:)/m);
+    client.destroy();
+    await listening;
+    hub.leave(feed);
+  },
+);
