@@ -89,11 +89,19 @@ export default {
       name: 'http-reaches-inwards',
       severity: 'error',
       comment:
-        'HTTP uses actors, the stream, and the ports of store and worker; never machines or an adapter of the store.',
+        'HTTP uses actors, the stream, the ports of store and worker, and what a callback is to know; never machines or an adapter of the store.',
       from: { path: '^src/http/' },
       to: {
         path: ['^src/', '^machines/'],
-        pathNot: ['^src/http/', '^src/actors/', '^src/stream/', '^src/store/(store|events)[.]ts$', '^src/errors[.]ts$'],
+        pathNot: [
+          '^src/http/',
+          '^src/actors/',
+          '^src/stream/',
+          '^src/store/(store|events|result)[.]ts$',
+          '^src/callbacks/details[.]ts$',
+          '^src/worker/origins[.]ts$',
+          '^src/errors[.]ts$',
+        ],
         dependencyTypesNot: ['type-only'],
       },
     },

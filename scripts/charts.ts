@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { deliveryMachine } from '../machines/delivery.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
 import { userMachine } from '../machines/user.ts';
 import { workerHealthMachine } from '../machines/worker-health.ts';
@@ -12,6 +13,7 @@ const DOCUMENT = new URL('../ARCHITECTURE.md', import.meta.url);
 const MACHINES: Readonly<Record<string, AnyStateMachine>> = {
   user: userMachine,
   supervisor: supervisorMachine,
+  delivery: deliveryMachine,
   'worker-health': workerHealthMachine,
 };
 

@@ -56,10 +56,10 @@ export class Slots {
   }
 
   /** Resolves once `queue` holds a slot, at once if it does already. Rejects when `signal` aborts first. */
-  acquire(queue: string, signal: AbortSignal): Promise<void> {
+  async acquire(queue: string, signal: AbortSignal): Promise<void> {
     // A signal that has aborted already says so no more: who waited under it would be given a slot that nobody gives back.
-    if (signal.aborted) return Promise.reject(signal.reason);
-    if (this.#held.has(queue)) return Promise.resolve();
+    signal.throwIfAborted();
+    if (this.#held.has(queue)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // p-queue would end a running task too when its signal aborts, and with it a slot that is in use.
     const waiting = new AbortController();
@@ -72,7 +72,7 @@ export class Slots {
         resolve();
       });
     this.#line.add(hold, { signal: waiting.signal }).catch(reject);
-    return promise;
+    await promise;
   }
 
   /** Gives the slot back; without one, nothing happens. */

@@ -53,7 +53,7 @@ export class Voice {
       case 'status':
         return this.#details.mode === 'complete' ? [] : [progress({ type: 'status', message: event['message'] })];
       case 'progress':
-        return this.#text(String(event['text'] ?? ''), nowMs);
+        return this.#text(typeof event['text'] === 'string' ? event['text'] : '', nowMs);
       case 'tool_use':
         return this.#iterationOver();
       case 'complete':

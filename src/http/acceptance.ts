@@ -9,7 +9,7 @@ import type { Services } from './app.ts';
 const FULL_RETRY_AFTER_SECONDS = 5;
 const MAX_KEY_CHARS = 256;
 
-export type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
+type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
 
 /** What became of a message: its id (of a duplicate, the first one's), and a feed of it if one was asked for and it is new. */
 export type Accepted = { readonly messageId: string; readonly enqueued: Admitted; readonly feed: Feed | undefined };

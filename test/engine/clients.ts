@@ -107,9 +107,10 @@ export class Gateway {
   }
 
   static async start(t: ExecutionContext, place: Place, clientId: string, port = 0): Promise<Gateway> {
-    const server = createServer(async (request, response) => {
-      const said = await readText(request);
-      response.writeHead(gateway.#take(request.headers['x-engine-token'], JSON.parse(said))).end();
+    const server = createServer((request, response) => {
+      void readText(request).then((said) =>
+        response.writeHead(gateway.#take(request.headers['x-engine-token'], JSON.parse(said))).end(),
+      );
     }).listen(port, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();

@@ -15,7 +15,7 @@ export type Plan = {
 };
 
 /** `cluster`: a Redis Cluster. */
-export type PlanStore = StoreKind | 'cluster';
+type PlanStore = StoreKind | 'cluster';
 
 export type UserPlan = {
   readonly queue: string;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
 
@@ -17,14 +17,15 @@ export type Reply = { readonly status: number; readonly headers?: Record<string,
 export async function anEndpoint(t: ExecutionContext, respond: (call: Call) => Reply = () => ({ status: 204 })) {
   const calls: Call[] = [];
   const waiting = new Set<() => void>();
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => void take(request, response));
+  const take = async (request: IncomingMessage, response: ServerResponse) => {
     const said = await text(request);
     const call = { headers: request.headers, text: said, body: JSON.parse(said || '{}') };
     calls.push(call);
     const { status, headers } = endpoint.respond(call);
     response.writeHead(status, headers).end();
     for (const wake of waiting) wake();
-  });
+  };
   const listen = async (port: number) => {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');

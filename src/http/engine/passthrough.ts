@@ -52,7 +52,7 @@ export class Passthrough {
       const gone = new AbortController();
       ctx.res.once('close', () => gone.abort());
       const answer = await this.#ask(`${baseUrl}${ctx.url}`, {
-        method: ctx.method as Dispatcher.HttpMethod,
+        method: ctx.method,
         headers: {
           ...passing(ctx.req.headers),
           ...(withKey && apiKey ? { authorization: `Bearer ${apiKey}` } : {}),

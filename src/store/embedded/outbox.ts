@@ -63,10 +63,11 @@ export class EmbeddedOutbox implements Outbox {
     });
   }
 
-  async settle({ queue, url, token, messageId }: DeliveryClaim, end: DeliveryEnd): Promise<boolean> {
+  async settle(claim: DeliveryClaim, end: DeliveryEnd): Promise<boolean> {
+    const { queue, url, token, messageId } = claim;
     return this.#db.transaction(() => {
-      if (this.#find(messageId)?.token !== token) {
-        if (this.#held(queue, url)?.token !== token) throw new ClaimLost(queue, token);
+      if (this.#find(messageId)?.token !== claim.token) {
+        if (!this.#holds(claim)) throw new ClaimLost(queue, token);
         this.#remove(queue, url, messageId);
         this.#db.run(
           'UPDATE callbacks SET status = ?, attempts = ?, error = ?, token = ?, given_up_at = ? WHERE message = ?',
@@ -88,8 +89,8 @@ export class EmbeddedOutbox implements Outbox {
 
   async postpone(claim: DeliveryClaim, { attempts, error }: Tries, delayMs: number): Promise<void> {
     this.#db.transaction(() => {
-      const { queue, url, token, messageId } = claim;
-      if (this.#held(queue, url)?.token !== token) return;
+      const { queue, url, messageId } = claim;
+      if (!this.#holds(claim)) return;
       const now = Date.now();
       if (attempts) {
         const sql = 'UPDATE callbacks SET attempts = ?, error = ?, since = coalesce(since, ?) WHERE message = ?';
@@ -172,6 +173,10 @@ export class EmbeddedOutbox implements Outbox {
   #held(queue: string, url: string): DestinationRow | undefined {
     const sql = 'SELECT owner, token, due FROM destinations WHERE queue = ? AND url = ?';
     return this.#db.get<DestinationRow>(sql, queue, url);
+  }
+
+  #holds(claim: DeliveryClaim): boolean {
+    return this.#held(claim.queue, claim.url)?.token === claim.token;
   }
 
   #hold(queue: string, url: string, owner: string, token: number, due: number): void {
