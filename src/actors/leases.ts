@@ -54,13 +54,13 @@ export class Leases {
   }
 
   /** The message of a claim was cancelled. The claim's own answer may still be on its way. */
-  cancelled({ queue, token }: CancelledClaim): void {
-    const claim = this.#held.get(queue)?.claim;
-    if (claim?.token === token) {
+  cancelled(gone: CancelledClaim): void {
+    const claim = this.#held.get(gone.queue)?.claim;
+    if (claim?.token === gone.token) {
       this.#onCancelled(claim);
       return;
     }
-    this.#early.add(nameOf({ queue, token }));
+    this.#early.add(nameOf(gone));
     // Most of these are of claims that are over.
     for (const oldest of this.#early) {
       if (this.#early.size <= MOST_EARLY) break;
