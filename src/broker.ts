@@ -119,7 +119,6 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     sweeper,
     workerHealth,
     endpoints,
-    callbackRetryMs: config.callbacks.retryMs,
     log,
     keys: new Keys(config.apiKeys),
     tokens,

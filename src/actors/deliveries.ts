@@ -24,8 +24,8 @@ type Parts = {
   readonly leaseMs: number;
 };
 
-/** Attempts at once at one origin: one that does not answer holds up its own callbacks only (G7). */
-const AT_ONE_ORIGIN = 16;
+/** Attempts at once at one URL: one that does not answer holds up its own callbacks only (G7). */
+const AT_ONE_URL = 16;
 const FIRST_BACK_OFF_MS = 1000;
 const LONGEST_BACK_OFF_MS = 300_000;
 /** What could not be composed is looked at again after so long. */
@@ -37,7 +37,7 @@ export class Deliveries {
   readonly #webhook: Webhook | undefined;
   readonly #live = new Map<string, Actor<typeof deliveryMachine>>();
   readonly #claims = new Map<string, Delivery>();
-  readonly #origins = new Map<string, PQueue>();
+  readonly #lines = new Map<string, PQueue>();
   readonly #renewing: NodeJS.Timeout;
   #draining = false;
   #onGone: () => void = () => {};
@@ -112,6 +112,7 @@ export class Deliveries {
 
   async #post(delivery: Delivery, tidings: Tidings, signal: AbortSignal): Promise<Posted> {
     if (tidings.type === 'silent') return { type: 'delivered' };
+    if (delivery.refused) return { type: 'refused', error: delivery.refused };
     const headers = this.#headersOf(delivery, tidings);
     if (!headers) {
       return { type: 'refused', error: 'the key that the client called with is none of BROKER_API_KEY any more' };
@@ -121,9 +122,13 @@ export class Deliveries {
     if (answer.type === 'accepted') return { type: 'delivered' };
     // What is told of progress is told once: the end is what matters, and is not to wait for it.
     if (tidings.type === 'progress') delivery.muted = true;
-    if (answer.type === 'refused') return { type: 'refused', error: answer.reason };
+    if (answer.type === 'refused') {
+      delivery.refused = answer.reason;
+      return { type: 'refused', error: answer.reason };
+    }
     const leftMs = this.#parts.retryMs - delivery.triedForMs;
-    if (leftMs <= 0) return { type: 'refused', error: answer.reason };
+    // An endpoint that asks for more patience than there is left is not asked before.
+    if (leftMs <= 0 || answer.retryAfterMs > leftMs) return { type: 'refused', error: answer.reason };
     const delayMs = Math.min(leftMs, Math.max(answer.retryAfterMs, backOffMs(delivery.attempts)));
     return { type: 'failed', error: answer.reason, delayMs };
   }
@@ -168,15 +173,14 @@ export class Deliveries {
     await this.#parts.outbox.postpone(delivery, { attempts: attempts + 1, error }, delayMs);
   }
 
-  /** One of a few at once for each origin. */
+  /** One of a few at once for each URL. */
   async #inTurn<Result>(url: string, attempt: () => Promise<Result>): Promise<Result> {
-    const { origin } = new URL(url);
-    const line = this.#origins.get(origin) ?? new PQueue({ concurrency: AT_ONE_ORIGIN });
-    this.#origins.set(origin, line);
+    const line = this.#lines.get(url) ?? new PQueue({ concurrency: AT_ONE_URL });
+    this.#lines.set(url, line);
     try {
       return await line.add(attempt);
     } finally {
-      if (!line.size && !line.pending) this.#origins.delete(origin);
+      if (!line.size && !line.pending) this.#lines.delete(url);
     }
   }
 

@@ -84,15 +84,22 @@ export class Composer {
 
   /** Resolves when there is something to tell, or the message has ended without. */
   async #listen(delivery: Delivery, details: EngineDetails, feed: Feed, signal: AbortSignal): Promise<void> {
-    delivery.voice ??= new Voice(details, Date.now());
+    if (!delivery.voice) {
+      delivery.voice = new Voice(details, Date.now());
+      if (delivery.again) delivery.told = (await this.#store.message(delivery.queue, delivery.messageId))?.last ?? 0;
+    }
+    const { voice } = delivery;
     while (!delivery.utterances.length) {
       const { version } = feed;
       const page = await feed.read(delivery.heard, PAGE_EVENTS);
       if (!page) return;
       const utterances: Utterance[] = [];
-      for (const event of page.events) utterances.push(...delivery.voice.hear(event, Date.now()));
+      for (const [index, event] of page.events.entries()) {
+        const quiet = delivery.muted || page.after + 1 + index <= delivery.told;
+        utterances.push(...voice.hear(event, Date.now()).filter(({ last }) => last || !quiet));
+      }
       delivery.heard = page.after + page.events.length;
-      delivery.utterances = utterances.filter(({ last }) => last || !delivery.muted);
+      delivery.utterances = utterances;
       if (page.events.length) continue;
       if (hasEnded(page.status) || feed.closed) return;
       await feed.news(version, signal);

@@ -11,6 +11,8 @@ export class Delivery implements DeliveryClaim {
   readonly token: number;
   readonly attempts: number;
   readonly details: Details;
+  /** It was claimed before: what was in the log by now is not told again, but for the end. */
+  readonly again: boolean;
   readonly #since: number;
   /** What tells of the message's progress. */
   voice: Voice | undefined;
@@ -18,8 +20,12 @@ export class Delivery implements DeliveryClaim {
   utterances: readonly Utterance[] = [];
   /** Id of the last event of the message's log that was heard. */
   heard = 0;
+  /** Up to this event what there is to tell of progress was told before, or is too late. */
+  told = 0;
   /** How the message gets on is told no more: an attempt was in vain, or was before. */
   muted: boolean;
+  /** Why nothing more is to be told: the endpoint said so (410). */
+  refused: string | undefined;
 
   constructor(claimed: ClaimedDelivery) {
     this.queue = claimed.queue;
@@ -28,13 +34,14 @@ export class Delivery implements DeliveryClaim {
     this.token = claimed.token;
     this.attempts = claimed.attempts;
     this.details = readDetails(claimed.details);
+    this.again = claimed.again;
     this.#since = performance.now() - claimed.triedForMs;
     this.muted = claimed.attempts > 0;
   }
 
-  /** For how long it has been tried, in ms. */
+  /** For how long it has been tried in vain, in ms: before the first attempt, 0. */
   get triedForMs(): number {
-    return performance.now() - this.#since;
+    return this.attempts ? performance.now() - this.#since : 0;
   }
 
   /** The delivery that a machine handed on as a claim. */

@@ -33,8 +33,6 @@ export type Services = {
   readonly sweeper: Sweeper;
   readonly workerHealth: WorkerHealth;
   readonly endpoints: Endpoints;
-  /** For so long a callback is tried. */
-  readonly callbackRetryMs: number;
   readonly log: Logger;
   readonly keys: Keys;
   readonly tokens: Tokens;

@@ -42,7 +42,7 @@ export function postMessage(services: Services): Middleware {
 }
 
 /** Where the message's end is told, if the client wants that. */
-function callbackOf({ endpoints, callbackRetryMs }: Services, body: MessageBody): Callback | undefined {
+function callbackOf({ endpoints }: Services, body: MessageBody): Callback | undefined {
   const { callback_url: url, user_id, client_message_id = null } = body;
   if (url == null) return undefined;
   const objection = endpoints.objection(url);
@@ -51,7 +51,7 @@ function callbackOf({ endpoints, callbackRetryMs }: Services, body: MessageBody)
     throw new Refusal(422, 'invalid_fields', `callback_url ${objection}.`, { errors });
   }
   const details = writeDetails({ kind: 'result', user_id, client_message_id });
-  return { url, details, from: 'end', keepMs: callbackRetryMs };
+  return { url, details, from: 'end' };
 }
 
 /** What the worker is sent: the client's fields, the organisation under the worker's name for it. */

@@ -6,7 +6,7 @@ import type { MessageStatus } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import { mustHaveRoom, mustNotDrain, queueFull } from './acceptance.ts';
 import type { Services } from './app.ts';
-import { readMessagePath } from './schema.ts';
+import { readMessagePath, readRetryQuery } from './schema.ts';
 import { streamUrl, unknownMessage } from './stream.ts';
 
 /** The end of a cancelled call is waited for this long before the answer is that it is on its way. */
@@ -57,12 +57,15 @@ export function retryMessage(services: Services): Middleware {
     mustNotDrain(services);
     await mustHaveRoom(services);
     const { queue, messageId } = readMessagePath(ctx['params']);
-    const requeued = await store.requeue(queue, messageId);
+    const only = readRetryQuery(ctx.query).only;
+    const requeued = await store.requeue(queue, messageId, only);
     switch (requeued?.type) {
       case undefined:
         throw unknownMessage();
       case 'not_failed':
         throw new Refusal(409, 'not_failed', `Only a failed message can be retried; this one is ${requeued.status}.`);
+      case 'not_undelivered':
+        throw new Refusal(409, 'not_undelivered', 'Only a callback that was given up can be sent again.');
       case 'full':
         throw queueFull(requeued.length);
       case 'redelivering':

@@ -117,6 +117,13 @@ const pageQuery = z.object({
     .optional(),
 });
 
+const retryQuery = z.object({ only: z.literal('callback', 'must be "callback"').optional() });
+
+/** What of a message is to be tried again. */
+export function readRetryQuery(query: unknown): z.infer<typeof retryQuery> {
+  return check(retryQuery, query);
+}
+
 /** Which page of a list is asked for. */
 export function readPageQuery(query: unknown): z.infer<typeof pageQuery> {
   return check(pageQuery, query);

@@ -32,6 +32,8 @@ export type ClaimedDelivery = DeliveryClaim & {
   readonly attempts: number;
   /** Since the first of them, in ms; 0 when there was none. */
   readonly triedForMs: number;
+  /** It was claimed before, and some of it may have been told. */
+  readonly again: boolean;
 };
 
 /** How often it was tried, and what came of the last attempt when it was in vain. */
@@ -50,6 +52,4 @@ export type Callback = {
   readonly details: string;
   /** Its turn comes when the message is claimed first, to tell of its progress, or when it has ended. */
   readonly from: 'start' | 'end';
-  /** The message is kept for so long after its end, for its callback to be tried. */
-  readonly keepMs: number;
 };

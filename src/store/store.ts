@@ -18,11 +18,11 @@ export interface Store {
 
   /**
    * Puts a failed message at the end of its queue again, as if it had just been accepted: with no attempts and
-   * a new log, which counts on from the old one. Of another message, a callback that was given up is put into the outbox
-   * again.
+   * a new log, which counts on from the old one. Of another message, or if `only` that is
+   * asked for, a callback that was given up is put into the outbox again.
    * Undefined for a message this queue does not know.
    */
-  requeue(queue: string, messageId: string): Promise<Requeued | undefined>;
+  requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined>;
 
   /**
    * Cancels a message: one that waits ends at once, the end of one in work is left to the broker that holds its claim,
@@ -146,6 +146,8 @@ export type Requeued =
   | { readonly type: 'queued'; readonly position: number }
   /** Its callback is to be made again. */
   | { readonly type: 'redelivering' }
+  /** Only when the callback alone was asked for. */
+  | { readonly type: 'not_undelivered' }
   | { readonly type: 'full'; readonly length: number }
   | { readonly type: 'not_failed'; readonly status: MessageStatus };
 

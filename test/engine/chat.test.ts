@@ -195,10 +195,33 @@ for (const kind of STORES) {
     await restarted;
     worker.hurry();
     worker.respond = ({ message }) => ({ text: /answer \d/.exec(message)?.[0] ?? '' });
-    const ends = await gateway.ends(5);
+    // Whatever comes twice would have come by the end of another message behind them.
+    await gateway.send('u', '[[text="answer 5"]]', 'key-5', { progress_mode: 'complete' });
+    await gateway.ends(6);
     t.deepEqual(
-      ends.map(({ text, message_key }) => [message_key, text]),
-      [0, 1, 2, 3, 4].map((n) => [`key-${n}`, `answer ${n}`]),
+      gateway.heard.map(({ type, text, message_key }) => [type, message_key, text]),
+      [0, 1, 2, 3, 4, 5].map((n) => ['complete', `key-${n}`, `answer ${n}`]),
+    );
+  });
+
+  test(`${kind}: what was told of progress is not told again by the broker that takes over`, async (t) => {
+    const { gateway, worker, restart } = await withGateway(
+      t,
+      (host) => behindBroker(t, kind, { CALLBACK_ALLOW_HOSTS: host }),
+      'telegram',
+    );
+    await gateway.send('u', '[[text="One. Two. Three." chunk=60000]]', 'key-1', { progress_mode: 'sentence' });
+    await gateway.hears(({ type }) => type === 'progress');
+    const before = gateway.heard.length;
+    worker.respond = () => ({ text: 'Other words.' });
+    await restart();
+    await worker.waitForCalls(2);
+    await gateway.ends(1);
+    const after = gateway.heard.slice(before);
+    t.like(after.at(-1), { type: 'complete', text: 'Other words.' });
+    t.deepEqual(
+      after.filter(({ text }) => String(text).startsWith('One.')),
+      [],
     );
   });
 
@@ -212,10 +235,12 @@ for (const kind of STORES) {
     for (let n = 0; n < 3; n += 1) await gateway.send('u', `[[text="answer ${n}"]]`, `key-${n}`);
     await worker.waitForCalls(3);
     gateway.failing = false;
-    const ends = await gateway.ends(3);
+    await gateway.ends(3);
+    await gateway.send('u', '[[text="answer 3"]]', 'key-3');
+    const ends = await gateway.ends(4);
     t.deepEqual(
       ends.map(({ text }) => text),
-      ['answer 0', 'answer 1', 'answer 2'],
+      ['answer 0', 'answer 1', 'answer 2', 'answer 3'],
     );
   });
 

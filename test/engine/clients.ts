@@ -144,9 +144,18 @@ export class Gateway {
 
   /** Resolves when so many messages have come to their end. */
   async ends(count: number): Promise<readonly EngineEvent[]> {
-    for (;;) {
-      const ends = this.heard.filter(({ type }) => type === 'complete' || type === 'error');
-      if (ends.length >= count) return ends;
+    const ends = () => this.heard.filter(({ type }) => type === 'complete' || type === 'error');
+    await this.#until(() => ends().length >= count);
+    return ends();
+  }
+
+  /** Resolves once something like that was heard. */
+  hears(what: (event: EngineEvent) => boolean): Promise<void> {
+    return this.#until(() => this.heard.some(what));
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
       await new Promise<void>((resolve) => {
         const wake = () => {
           this.#waiting.delete(wake);

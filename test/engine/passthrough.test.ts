@@ -161,6 +161,32 @@ test('administration is let through only when it is asked for, and no path leads
   t.is((await asAdmin('/api/v1/admin/orgs/o')).status, 200);
 });
 
+test('a request that names a whole URL reaches the engine and no other host', async (t) => {
+  const { worker, url } = await aPassage(t);
+  // Behind the engine's base URL this would be another host: "http://127.0.0.1:port" and "@evil…".
+  for (const target of [
+    'munity://x/api/v1/orgs/o/users/u/history',
+    'http://evil.example/api/v1/orgs/o/users/u/history',
+  ]) {
+    t.is(await raw(url, { authorization: `Bearer ${KEY}` }, target), 200, target);
+  }
+  t.deepEqual(
+    worker.requests.map(({ url: path }) => path),
+    Array.from({ length: 2 }, () => '/api/v1/orgs/o/users/u/history'),
+  );
+});
+
+test('a wrong method on the doors of chat is told with the right one', async (t) => {
+  const { through } = await aPassage(t);
+  for (const path of ['/api/v1/chat', '/api/v1/chat/stream', '/api/v1/chat/callback']) {
+    const answer = await through(path);
+    t.deepEqual(
+      [answer.status, answer.headers.get('allow'), await answer.text()],
+      [405, 'POST', '{"error":"Method not allowed"}'],
+    );
+  }
+});
+
 test('an engine that is away is a clear 502', async (t) => {
   const { worker, through } = await aPassage(t);
   await worker.stop();

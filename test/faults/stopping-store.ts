@@ -80,8 +80,8 @@ export class StoppingStore implements Store {
     return this.#pass('release', () => this.#store.release(claim, handover));
   }
 
-  requeue(queue: string, messageId: string) {
-    return this.#pass('requeue', () => this.#store.requeue(queue, messageId));
+  requeue(queue: string, messageId: string, only?: 'callback') {
+    return this.#pass('requeue', () => this.#store.requeue(queue, messageId, only));
   }
 
   cancel(queue: string, messageId: string) {

@@ -101,7 +101,7 @@ test.serial(
       mock.timers.tick(25_000);
     }
     t.deepEqual(signs().slice(0, 4), [
-      'data: {"type":"status","message":"Queued — 2 ahead of you"}',
+      'data: {"type":"status","message":"Queued — 3 ahead of you"}',
       ...Array.from({ length: 3 }, () => 'data: {"type":"keepalive"}'),
     ]);
     t.notRegex(text, /^(?:id|event|retry|:)/m);

@@ -1,6 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import { writeDetails } from '../../callbacks/details.ts';
-import { hasEnded } from '../../store/events.ts';
+import { hasEnded, queuedEvent } from '../../store/events.ts';
 import type { Callback } from '../../store/outbox.ts';
 import { resultOf } from '../../store/result.ts';
 import type { MessageState } from '../../store/store.ts';
@@ -9,7 +9,7 @@ import { type Accepted, accept, idempotencyKeyOf, mustHaveRoom, mustNotDrain } f
 import type { Services } from '../app.ts';
 import { keyOf } from '../keys.ts';
 import { answerStream, streamMessage } from '../stream.ts';
-import { engineDialect, waiting } from './dialect.ts';
+import { engineDialect } from './dialect.ts';
 import { EngineFault } from './fault.ts';
 import { type ChatBody, queueOf, readCallback, readChat, requestOf } from './schema.ts';
 
@@ -23,8 +23,8 @@ export function postChatStream(services: Services): Middleware {
     const { messageId, enqueued, feed } = await take(services, ctx, body, { streamed: true });
     const dialect = engineDialect(origins);
     if (feed) {
-      const ahead = await aheadOf(services, queue, enqueued.position);
-      const first = ahead ? [encode(waiting(messageId, ahead), 1)] : [];
+      const ahead = await aheadOf(services, queue, messageId, enqueued.position);
+      const first = ahead ? [encode(queuedEvent(messageId, ahead), 1)] : [];
       return answerStream(ctx, hub, feed, 1, first, dialect);
     }
     if (!(await streamMessage(ctx, hub, queue, messageId, 0, dialect))) throw forgotten();
@@ -50,7 +50,7 @@ export function postChat(services: Services): Middleware {
 
 /** `POST /api/v1/chat/callback`: accepted at once; what the engine would post to the callback URL the broker posts. */
 export function postChatCallback(services: Services): Middleware {
-  const { endpoints, tokens, callbackRetryMs } = services;
+  const { endpoints, tokens } = services;
   return async (ctx) => {
     mustNotDrain(services);
     const body = readCallback(ctx.request.body);
@@ -67,7 +67,7 @@ export function postChatCallback(services: Services): Middleware {
       throttle_seconds: body.throttleSeconds,
       key: tokens.keep(keyOf(ctx) ?? ''),
     });
-    const callback: Callback = { url, details, from: 'start', keepMs: callbackRetryMs };
+    const callback: Callback = { url, details, from: 'start' };
     const keys = [JSON.stringify(['key', client_id, message_key])];
     const { messageId } = await take(services, ctx, body, { streamed: false, callback, keys });
     ctx.status = 202;
@@ -97,10 +97,14 @@ async function take(services: Services, ctx: Context, body: ChatBody, wish: Wish
 }
 
 /** How many turns come before this one, that of the message being worked on included. */
-async function aheadOf({ store }: Services, queue: string, position: number): Promise<number> {
-  if (position > 1) return position;
-  const { processing, waiting: others } = await store.queue(queue);
-  return processing && others.length ? 1 : 0;
+async function aheadOf({ store }: Services, queue: string, messageId: string, position: number): Promise<number> {
+  try {
+    const { processing } = await store.queue(queue);
+    return processing && processing.id !== messageId ? position : position - 1;
+  } catch {
+    // It is accepted, whatever happens now: what is told in passing is not worth a fault.
+    return position - 1;
+  }
 }
 
 /** How the message ended; undefined when the client has gone before. */

@@ -1,4 +1,3 @@
-import { queuedEvent } from '../../store/events.ts';
 import { responseIn } from '../../store/result.ts';
 import type { Dialect } from '../../stream/dialect.ts';
 import { dataOf, type Frame } from '../../stream/frame.ts';
@@ -37,16 +36,9 @@ export function engineDialect(origins: Origins): Dialect {
   };
 }
 
-/** Tells a client that it has to wait, and for how many: the first thing it hears. */
-export function waiting(messageId: string, ahead: number): { readonly name: string; readonly data: string } {
-  return queuedEvent(messageId, ahead + 1);
-}
-
+/** Whoever waits at a place waits for those before it, and for the one whose turn it is. */
 function queued(position: unknown): Uint8Array {
-  const ahead = Number(position) - 1;
-  if (!(ahead >= 0)) return NOTHING;
-  const message = ahead ? `Queued — ${ahead} ahead of you` : 'Queued — processing will begin shortly';
-  return line({ type: 'status', message });
+  return line({ type: 'status', message: `Queued — ${Number(position)} ahead of you` });
 }
 
 /** The engine's own event. Only its last one holds links. */
@@ -59,8 +51,8 @@ function own(frame: Frame, origins: Origins): Uint8Array {
   return id ? bytes.subarray(bytes.indexOf('\n') + 1) : bytes;
 }
 
-function isError({ bytes }: Frame): boolean {
-  return bytes.includes('"type":"error"');
+function isError(frame: Frame): boolean {
+  return frame.bytes.includes('"error"') && fieldsOf(frame)['type'] === 'error';
 }
 
 function line(event: Record<string, unknown>): Uint8Array {

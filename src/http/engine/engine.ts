@@ -9,6 +9,7 @@ import { EngineFault, engineFaults } from './fault.ts';
 /** Everything of the engine that has no queue. */
 const PASSED_ON = /^\/api\/v1\/(?:orgs|audio|voice-submissions)(?:\/|$)/;
 const ADMIN = /^\/api\/v1\/admin(?:\/|$)/;
+const CHAT = /^\/api\/v1\/chat(?:\/stream|\/callback)?$/;
 const PUBLIC = /^\/public(?:\/|$)/;
 
 /**
@@ -24,6 +25,7 @@ export function engineRouter(services: Services): Router {
   router.post('/api/v1/chat', ...chat, postChat(services));
   router.post('/api/v1/chat/stream', ...chat, postChatStream(services));
   router.post('/api/v1/chat/callback', ...chat, postChatCallback(services));
+  router.all(CHAT, faults, postOnly);
   router.all(PASSED_ON, faults, key, passthrough.handle(true));
   router.all(ADMIN, faults, key, passthroughAdmin ? passthrough.handle(true) : notServed);
   router.all(PUBLIC, faults, passthrough.handle(false));
@@ -32,6 +34,11 @@ export function engineRouter(services: Services): Router {
 
 const notServed: Middleware = () => {
   throw new EngineFault(404, 'Not found', { message: 'PASSTHROUGH_ADMIN=true lets administration through.' });
+};
+
+const postOnly: Middleware = (ctx) => {
+  ctx.set('Allow', 'POST');
+  throw new EngineFault(405, 'Method not allowed');
 };
 
 /** Asks for the key as the engine does, and says so in its words. */

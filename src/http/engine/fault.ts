@@ -32,9 +32,6 @@ export function engineFaults(log: Logger): Middleware {
   return async (ctx, next) => {
     try {
       await next();
-      if (ctx.respond !== false && ctx.body == null && ctx.status === 404) throw new EngineFault(404, 'Not found');
-      if (ctx.respond !== false && ctx.body == null && ctx.status === 405)
-        throw new EngineFault(405, 'Method not allowed');
     } catch (error) {
       const fault = error instanceof EngineFault ? error : faultOf(asRefusal(error));
       if (fault.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');

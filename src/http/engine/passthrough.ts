@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { Readable } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import { Agent, type Dispatcher, request } from 'undici';
 import { isObject, type Origins } from '../../worker/origins.ts';
@@ -51,7 +51,8 @@ export class Passthrough {
       mustBePlain(ctx.path);
       const gone = new AbortController();
       ctx.res.once('close', () => gone.abort());
-      const answer = await this.#ask(`${baseUrl}${ctx.url}`, {
+      // Not `ctx.url`: a request may name a whole URL there, which behind the base would be another host's.
+      const answer = await this.#ask(`${baseUrl}${ctx.path}${ctx.search}`, {
         method: ctx.method,
         headers: {
           ...passing(ctx.req.headers),
@@ -60,13 +61,14 @@ export class Passthrough {
         body: BODILESS.has(ctx.method) ? null : ctx.req,
         signal: gone.signal,
       });
+      const history = isHistory(ctx, answer) ? await this.#historyOf(answer) : undefined;
       ctx.status = answer.statusCode;
-      for (const [name, value] of Object.entries(passing(answer.headers)))
-        if (value !== undefined) ctx.set(name, value);
-      if (isHistory(ctx, answer)) {
+      for (const [name, value] of Object.entries(passing(answer.headers))) ctx.set(name, value);
+      if (history === undefined) ctx.body = answer.body;
+      else {
         ctx.remove('Content-Length');
-        ctx.body = this.#rewritten(await text(answer.body));
-      } else ctx.body = answer.body;
+        ctx.body = history;
+      }
       // Koa thinks of a type where the engine gave none.
       if (answer.headers['content-type'] === undefined) ctx.remove('Content-Type');
     };
@@ -83,9 +85,31 @@ export class Passthrough {
     try {
       return await request(url, { ...options, dispatcher: this.#agent });
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
-      throw new EngineFault(502, 'The engine cannot be reached', { code: 'WORKER_UNREACHABLE', message: code });
+      throw unreachable(error);
     }
+  }
+
+  /** A history with its links rewritten; one that is too large to be held is passed on as it is. */
+  async #historyOf({ body }: Dispatcher.ResponseData): Promise<string | Readable> {
+    const held: Buffer[] = [];
+    let bytes = 0;
+    const chunks = body[Symbol.asyncIterator]();
+    try {
+      while (bytes <= MAX_HISTORY_BYTES) {
+        const { done, value } = await chunks.next();
+        if (done) return this.#rewritten(Buffer.concat(held).toString());
+        held.push(value);
+        bytes += value.length;
+      }
+    } catch (error) {
+      throw unreachable(error);
+    }
+    return Readable.from(
+      (async function* () {
+        yield* held;
+        for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+      })(),
+    );
   }
 
   #rewritten(json: string): string {
@@ -102,6 +126,11 @@ export class Passthrough {
   }
 }
 
+function unreachable(error: unknown): EngineFault {
+  const message = error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
+  return new EngineFault(502, 'The engine cannot be reached', { code: 'WORKER_UNREACHABLE', message });
+}
+
 /** A path that a URL parser would make another one of could lead where it must not. */
 function mustBePlain(path: string): void {
   const base = 'http://engine.invalid';
@@ -110,14 +139,8 @@ function mustBePlain(path: string): void {
 }
 
 function isHistory({ path, method }: Context, { statusCode, headers }: Dispatcher.ResponseData): boolean {
-  const length = Number(headers['content-length'] ?? 0);
-  return (
-    method === 'GET' &&
-    path.endsWith('/history') &&
-    statusCode === 200 &&
-    headers['content-encoding'] === undefined &&
-    length <= MAX_HISTORY_BYTES
-  );
+  const isPlain = headers['content-encoding'] === undefined;
+  return method === 'GET' && path.endsWith('/history') && statusCode === 200 && isPlain;
 }
 
 /** The headers that go on to the other side. */

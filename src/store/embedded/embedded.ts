@@ -113,14 +113,13 @@ export class EmbeddedStore implements Store {
     });
   }
 
-  async requeue(queue: string, messageId: string): Promise<Requeued | undefined> {
+  async requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined> {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
       if (!message) return undefined;
-      if (message.status !== 'failed') {
-        return this.outbox.redeliver(message)
-          ? { type: 'redelivering' }
-          : { type: 'not_failed', status: message.status };
+      if (only || message.status !== 'failed') {
+        if (this.outbox.redeliver(message)) return { type: 'redelivering' };
+        return only ? { type: 'not_undelivered' } : { type: 'not_failed', status: message.status };
       }
       const length = this.#messages.length(queue);
       if (length >= this.#settings.maxQueueLength) return { type: 'full', length };

@@ -236,7 +236,8 @@ export class Messages {
     const failed = this.#db.all<DeadLetter>(
       `SELECT 'message' AS kind, queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error
          FROM messages
-         WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND expires_at > ? ORDER BY ended_at DESC, id DESC LIMIT ?`,
+         WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND (expires_at IS NULL OR expires_at > ?)
+         ORDER BY ended_at DESC, id DESC LIMIT ?`,
       endedAt,
       messageId,
       Date.now(),
@@ -246,7 +247,7 @@ export class Messages {
       `SELECT 'callback' AS kind, m.queue, m.id AS messageId, c.attempts, queued_at AS queuedAt, given_up_at AS endedAt,
            'callback_undelivered' AS code, c.error
          FROM callbacks c JOIN messages m ON m.id = c.message
-         WHERE c.status = 'undelivered' AND m.status <> 'failed' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
+         WHERE c.status = 'undelivered' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
          ORDER BY given_up_at DESC, c.message DESC LIMIT ?`,
       endedAt,
       messageId,

@@ -11,7 +11,6 @@ type CallbackRow = {
   url: string;
   details: string;
   from_start: number;
-  keep_ms: number;
   status: DeliveryStatus | null;
   attempts: number;
   since: number | null;
@@ -19,7 +18,7 @@ type CallbackRow = {
   token: number;
 };
 
-type DestinationRow = { owner: string; token: number; due: number };
+type DestinationRow = { owner: string; token: number; due: number; message: string };
 
 /** So many destinations are told of in one sweep. */
 const DELIVERIES_AT_ONCE = 1000;
@@ -50,8 +49,18 @@ export class EmbeddedOutbox implements Outbox {
       }
       const token = this.#work.count('token', 1);
       this.#hold(queue, url, brokerId, token, now + deliveryLeaseMs);
+      this.#db.run('UPDATE destinations SET message = ? WHERE queue = ? AND url = ?', callback.message, queue, url);
       const { message: messageId, details, attempts, since } = callback;
-      return { queue, url, messageId, token, details, attempts, triedForMs: since === null ? 0 : now - since };
+      return {
+        queue,
+        url,
+        messageId,
+        token,
+        details,
+        attempts,
+        triedForMs: since === null ? 0 : now - since,
+        again: held.message === messageId,
+      };
     });
   }
 
@@ -101,15 +110,14 @@ export class EmbeddedOutbox implements Outbox {
   }
 
   /** The message has a callback. */
-  add(messageId: string, queue: string, { url, details, from, keepMs }: Callback): void {
+  add(messageId: string, queue: string, { url, details, from }: Callback): void {
     this.#db.run(
-      'INSERT INTO callbacks (message, queue, url, details, from_start, keep_ms) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO callbacks (message, queue, url, details, from_start) VALUES (?, ?, ?, ?, ?)',
       messageId,
       queue,
       url,
       details,
       from === 'start' ? 1 : 0,
-      keepMs,
     );
   }
 
@@ -130,23 +138,34 @@ export class EmbeddedOutbox implements Outbox {
     if (this.#find(message.id)?.from_start) this.#enter(message);
   }
 
-  /** The message has ended, and is kept until `expiresAt`; longer while its callback is to be made: answers until when. */
-  ended(message: MessageRow, expiresAt: number): number {
+  /** The message has ended, and is kept until `expiresAt`; without an end (null) while its callback is to be made. */
+  ended(message: MessageRow, expiresAt: number): number | null {
     this.#enter(message);
-    const callback = this.#find(message.id);
-    return callback?.status === 'pending' ? Math.max(expiresAt, Date.now() + callback.keep_ms) : expiresAt;
+    return this.#find(message.id)?.status === 'pending' ? null : expiresAt;
   }
 
-  /** The message is put into its queue again: its new end is called back, too. One that still waits stays where it is. */
-  restarted({ id }: MessageRow): void {
-    this.#reset(id, `status IS NOT 'pending'`);
+  /**
+   * The message is put into its queue again: its new end is called back. The old one is taken out of the outbox, and
+   * whoever is making it has lost its claim.
+   */
+  restarted({ id, queue }: MessageRow): void {
+    const callback = this.#find(id);
+    if (!callback) return;
+    const { url } = callback;
+    if (callback.status === 'pending') {
+      this.#remove(queue, url, id);
+      if (this.#isEmpty(queue, url)) this.#db.run('DELETE FROM destinations WHERE queue = ? AND url = ?', queue, url);
+      else if (this.#held(queue, url)?.message === id) this.#hold(queue, url, '', 0, Date.now());
+    }
+    this.#reset(id);
   }
 
   /** Puts a callback that was given up into the outbox again. False when it was not given up. */
   redeliver(message: MessageRow): boolean {
-    if (!this.#reset(message.id, `status = 'undelivered'`)) return false;
-    const expiresAt = this.ended(message, Date.now() + this.#settings.retentionMs);
-    this.#db.run('UPDATE messages SET expires_at = ? WHERE id = ?', expiresAt, message.id);
+    if (this.#find(message.id)?.status !== 'undelivered') return false;
+    this.#reset(message.id);
+    this.#enter(message);
+    this.#db.run('UPDATE messages SET expires_at = NULL WHERE id = ?', message.id);
     return true;
   }
 
@@ -171,7 +190,7 @@ export class EmbeddedOutbox implements Outbox {
   }
 
   #held(queue: string, url: string): DestinationRow | undefined {
-    const sql = 'SELECT owner, token, due FROM destinations WHERE queue = ? AND url = ?';
+    const sql = 'SELECT owner, token, due, message FROM destinations WHERE queue = ? AND url = ?';
     return this.#db.get<DestinationRow>(sql, queue, url);
   }
 
@@ -188,18 +207,10 @@ export class EmbeddedOutbox implements Outbox {
     return !this.#db.get('SELECT place FROM outbox WHERE queue = ? AND url = ? LIMIT 1', queue, url);
   }
 
-  /** The oldest callback of a destination; those of messages that run again, and will call back then, are left out. */
   #first(queue: string, url: string): CallbackRow | undefined {
-    for (;;) {
-      const sql = 'SELECT message FROM outbox WHERE queue = ? AND url = ? ORDER BY place LIMIT 1';
-      const id = this.#db.get<{ message: string }>(sql, queue, url)?.message;
-      if (id === undefined) return undefined;
-      const callback = this.#find(id);
-      const running = this.#db.get(`SELECT id FROM messages WHERE id = ? AND status IN ('queued', 'processing')`, id);
-      if (callback && (callback.from_start || !running)) return callback;
-      this.#remove(queue, url, id);
-      this.#db.run('UPDATE callbacks SET status = NULL WHERE message = ?', id);
-    }
+    const sql = 'SELECT message FROM outbox WHERE queue = ? AND url = ? ORDER BY place LIMIT 1';
+    const id = this.#db.get<{ message: string }>(sql, queue, url)?.message;
+    return id === undefined ? undefined : this.#find(id);
   }
 
   #enter({ id, queue }: MessageRow): void {
@@ -222,10 +233,12 @@ export class EmbeddedOutbox implements Outbox {
     if (this.#db.run(sql, queue, url, messageId)) this.#work.count('callbacks', -1);
   }
 
-  #reset(messageId: string, where: string): number {
-    const sql = `UPDATE callbacks SET status = NULL, attempts = 0, since = NULL, error = '', token = 0, given_up_at = NULL
-       WHERE message = ? AND ${where}`;
-    return this.#db.run(sql, messageId);
+  #reset(messageId: string): void {
+    this.#db.run(
+      `UPDATE callbacks SET status = NULL, attempts = 0, since = NULL, error = '', token = 0, given_up_at = NULL
+         WHERE message = ?`,
+      messageId,
+    );
   }
 
   /** From now on the message is kept as any other that has ended, or as a dead letter. */
@@ -234,7 +247,7 @@ export class EmbeddedOutbox implements Outbox {
     const now = Date.now();
     this.#db.run(
       `UPDATE messages SET expires_at = CASE WHEN ? OR status = 'failed' THEN ? ELSE ? END
-         WHERE id = ? AND expires_at IS NOT NULL`,
+         WHERE id = ? AND status NOT IN ('queued', 'processing')`,
       isDead ? 1 : 0,
       now + deadLetterRetentionMs,
       now + retentionMs,

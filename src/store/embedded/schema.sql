@@ -54,7 +54,6 @@ CREATE TABLE IF NOT EXISTS callbacks (
   url         TEXT NOT NULL,
   details     TEXT NOT NULL,             -- what its delivery needs to know
   from_start  INTEGER NOT NULL,          -- 1: its turn comes when the message is first claimed, 0: when it has ended
-  keep_ms     INTEGER NOT NULL,          -- how long after its end the message is kept for it
   status      TEXT,                      -- pending, delivered, undelivered, silent; NULL until its turn comes
   attempts    INTEGER NOT NULL DEFAULT 0,
   since       INTEGER,                   -- the first attempt
@@ -80,6 +79,7 @@ CREATE TABLE IF NOT EXISTS destinations (
   owner       TEXT NOT NULL,             -- the broker that claimed it; empty when nobody has
   token       INTEGER NOT NULL,          -- fencing token of that claim
   due         INTEGER NOT NULL,          -- claimable from this time on
+  message     TEXT NOT NULL DEFAULT '',  -- the message of the newest claim
   PRIMARY KEY (queue, url)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS destinations_due ON destinations (due);

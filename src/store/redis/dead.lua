@@ -10,15 +10,16 @@ local most, found, offset = tonumber(ARGV[2]), {}, 0
 while #found < 8 * most do
   local page = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', offset, 100)
   for i = 1, #page, 2 do
-    local id, ended_at = page[i], page[i + 1]
+    local id, ended_at = string.gsub(page[i], '^callback:', ''), page[i + 1]
+    local kind = id == page[i] and 'message' or 'callback'
     -- What ended in the same millisecond is ordered by its id.
     local begun = ended_at ~= ARGV[3] or id < ARGV[4]
     local m = begun and redis.call('HMGET', ARGV[1] .. 'm:' .. id, 'queue', 'attempts', 'queued_at', 'code', 'error',
-      'status', 'callback_attempts', 'callback_error')
+      'callback_attempts', 'callback_error')
     if m and m[1] and #found < 8 * most then
-      local letter = { id, m[1], tonumber(m[2]), tonumber(m[3]), tonumber(ended_at), m[4], m[5], 'message' }
-      if m[6] ~= 'failed' then
-        letter[3], letter[6], letter[7], letter[8] = tonumber(m[7] or 0), 'callback_undelivered', m[8] or '', 'callback'
+      local letter = { id, m[1], tonumber(m[2]), tonumber(m[3]), tonumber(ended_at), m[4], m[5], kind }
+      if kind == 'callback' then
+        letter[3], letter[6], letter[7] = tonumber(m[6] or 0), 'callback_undelivered', m[7] or ''
       end
       for _, value in ipairs(letter) do found[#found + 1] = value end
     end

@@ -11,7 +11,7 @@
  *   per shard    due        zset    queue → ms from which it can be claimed: now, or the end of its lease
  *                heads      zset    queue → queued_at of its first waiting message
  *                counts     hash    waiting, processing, callbacks, token (the last fencing token given out)
- *                dead       zset    failed message → ended_at; message whose callback was given up → when
+ *                dead       zset    failed message → ended_at; `callback:<message>` whose callback was given up → when
  *                outbox     zset    destination → ms from which its next callback is due: or the end of its lease
  *   per queue    w:<queue>  list    ids of the waiting messages
  *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, told, cancelled; gone
@@ -19,7 +19,7 @@
  *                c:<queue>  channel [broker, message, last, moved] at every change, with a fifth for a worker's keepalive
  *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then started_at,
  *                                   token, ended_at, code, error; first, once it was retried; and if it has a callback,
- *                                   callback, callback_url, _from, _keep, _status, _attempts, _since, _error, _token
+ *                                   callback, callback_url, _from, _status, _attempts, _since, _error, _token
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
  *   per destination, <length of queue>:<queue>:<url>
  *                o:<dest.>  list    ids of the messages whose callbacks are to be made, in order

@@ -23,7 +23,7 @@ export class RedisOutbox implements Outbox {
   async claim({ queue, url }: Destination): Promise<ClaimedDelivery | undefined> {
     const reply = await this.#change(SCRIPTS.claimDelivery, queue, url, this.#leaseMs);
     if (reply === null) return undefined;
-    const [messageId, token, details, attempts, triedForMs] = list(reply);
+    const [messageId, token, details, attempts, triedForMs, again] = list(reply);
     return {
       queue,
       url,
@@ -32,6 +32,7 @@ export class RedisOutbox implements Outbox {
       details: text(details),
       attempts: integer(attempts),
       triedForMs: integer(triedForMs),
+      again: again === 1,
     };
   }
 

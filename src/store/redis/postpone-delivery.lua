@@ -5,7 +5,7 @@
 local to = destination(ARGV[8])
 if not delivers(to, ARGV[9]) then return 0 end
 local m = message_key(redis.call('HGET', delivery_key(to), 'message'))
-if ARGV[10] ~= '0' then
+if ARGV[10] ~= '0' and redis.call('EXISTS', m) == 1 then
   redis.call('HSET', m, 'callback_attempts', ARGV[10], 'callback_error', ARGV[11])
   redis.call('HSETNX', m, 'callback_since', now)
 end

@@ -9,6 +9,8 @@
 local DUE, HEADS, COUNTS, WAITING, CLAIM = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, queue, broker = ARGV[1], ARGV[2], ARGV[3]
 local OUTBOX = base .. 'outbox'
+-- Before the id of a message whose callback is a dead letter.
+local CALLBACK = 'callback:'
 local lease, retention, dead_retention, ttl = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local time = redis.call('TIME')
@@ -94,6 +96,26 @@ local function call_back(id)
   if redis.call('RPUSH', outbox_key(to), id) == 1 then redis.call('ZADD', OUTBOX, now, to) end
 end
 
+-- Takes the callback of a message out of the outbox, wherever it stands there; whoever is making it has lost its claim.
+local function call_back_no_more(id)
+  local m = message_key(id)
+  if redis.call('HGET', m, 'callback_status') == 'pending' then
+    local to = destination(redis.call('HGET', m, 'callback_url'))
+    redis.call('LREM', outbox_key(to), 1, id)
+    redis.call('HINCRBY', COUNTS, 'callbacks', -1)
+    if redis.call('HGET', delivery_key(to), 'message') == id then redis.call('DEL', delivery_key(to)) end
+    if redis.call('EXISTS', outbox_key(to)) == 1 then redis.call('ZADD', OUTBOX, now, to) else redis.call('ZREM', OUTBOX, to) end
+  end
+  redis.call('ZREM', base .. 'dead', CALLBACK .. id)
+  redis.call('HDEL', m, 'callback_status', 'callback_attempts', 'callback_since', 'callback_error', 'callback_token')
+end
+
+-- From now on a message and its log are kept for so long.
+local function keep(id, ms)
+  redis.call('PEXPIRE', message_key(id), ms)
+  redis.call('PEXPIRE', log_key(id), ms)
+end
+
 -- Does this broker hold the claim of a destination's callback under this token?
 local function delivers(to, token)
   local held = redis.call('HMGET', delivery_key(to), 'token', 'owner')
@@ -112,9 +134,8 @@ local function close(id, token, status, code, error)
     redis.call('HDEL', m, 'payload')
   end
   call_back(id)
-  if redis.call('HGET', m, 'callback_status') == 'pending' then kept = math.max(kept, redis.call('HGET', m, 'callback_keep')) end
-  redis.call('PEXPIRE', m, kept)
-  redis.call('PEXPIRE', log_key(id), kept)
+  -- While its callback is to be made it is kept; that ends with the delivery, or with giving it up.
+  if redis.call('HGET', m, 'callback_status') ~= 'pending' then keep(id, kept) end
   for _, key in ipairs(cjson.decode(redis.call('HGET', m, 'keys') or '[]')) do
     -- The key may have run out and be another message's by now.
     local d = deduplication_key(key)

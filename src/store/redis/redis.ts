@@ -114,14 +114,16 @@ export class RedisStore implements Store {
     }
   }
 
-  async requeue(queue: string, messageId: string): Promise<Requeued | undefined> {
-    const reply = await this.#change(SCRIPTS.requeue, queue, messageId, this.#settings.maxQueueLength);
+  async requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined> {
+    const most = this.#settings.maxQueueLength;
+    const reply = await this.#change(SCRIPTS.requeue, queue, messageId, most, only ? 1 : 0);
     if (reply === null) return undefined;
     const [type, value] = list(reply);
     switch (type) {
       case 'queued':
         return { type, position: integer(value) };
       case 'redelivering':
+      case 'not_undelivered':
         return { type };
       case 'full':
         return { type, length: integer(value) };
@@ -415,6 +417,6 @@ export class RedisStore implements Store {
 
 function callbackFields({ callback }: NewMessage): readonly (string | number)[] {
   if (!callback) return [];
-  const { url, details, from, keepMs } = callback;
-  return ['callback_url', url, 'callback', details, 'callback_from', from, 'callback_keep', keepMs];
+  const { url, details, from } = callback;
+  return ['callback_url', url, 'callback', details, 'callback_from', from];
 }

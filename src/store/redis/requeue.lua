@@ -1,31 +1,28 @@
 -- Puts a failed message at the end of its queue again, as if it had just been accepted. Its new log counts on from the
 -- old one, so that a listener who comes back with an id of the old one misses nothing of the new.
 --
--- ARGV    8 message   9 most that may wait
--- Of another message, a callback that was given up is put into the outbox again.
--- answer  {'queued', position}  {'redelivering'}  {'full', length}  {'not_failed', status}, or nil when this queue does not know the message
-local id, m = ARGV[8], message_key(ARGV[8])
+-- Or, if that is asked for or the message did not fail, puts its callback that was given up into the outbox again.
+--
+-- ARGV    8 message   9 most that may wait   10 '1': only the callback
+-- answer  {'queued', position}  {'redelivering'}  {'full', length}  {'not_failed', status}  {'not_undelivered'}, or nil when this
+--         queue does not know the message
+local id, m, only_callback = ARGV[8], message_key(ARGV[8]), ARGV[10] == '1'
 
-local stored = redis.call('HMGET', m, 'queue', 'status', 'keys', 'last')
+local stored = redis.call('HMGET', m, 'queue', 'status', 'keys', 'last', 'callback_status')
 if stored[1] ~= queue then return false end
-local undelivered = redis.call('HGET', m, 'callback_status') == 'undelivered'
-if stored[2] ~= 'failed' and not undelivered then return { 'not_failed', stored[2] } end
-local length = redis.call('LLEN', WAITING)
-if stored[2] == 'failed' and length >= tonumber(ARGV[9]) then return { 'full', length } end
-
--- One that still waits in the outbox stays there.
-if redis.call('HGET', m, 'callback_status') ~= 'pending' then
-  redis.call('HDEL', m, 'callback_status', 'callback_attempts', 'callback_since', 'callback_error', 'callback_token')
-end
-if stored[2] ~= 'failed' then
-  redis.call('ZREM', base .. 'dead', id)
+if only_callback or stored[2] ~= 'failed' then
+  if stored[5] ~= 'undelivered' then return only_callback and { 'not_undelivered' } or { 'not_failed', stored[2] } end
+  call_back_no_more(id)
   call_back(id)
-  local kept = math.max(retention, redis.call('HGET', m, 'callback_keep'))
-  redis.call('PEXPIRE', m, kept)
-  redis.call('PEXPIRE', log_key(id), kept)
+  redis.call('PERSIST', m)
+  redis.call('PERSIST', log_key(id))
   return { 'redelivering' }
 end
+local length = redis.call('LLEN', WAITING)
+if length >= tonumber(ARGV[9]) then return { 'full', length } end
 
+-- Its new end will be called back.
+call_back_no_more(id)
 redis.call('PERSIST', m)
 redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error')
 redis.call('HSET', m, 'status', 'queued', 'position', length + 1, 'queued_at', now, 'attempts', 0,

@@ -11,13 +11,13 @@ if redis.call('HGET', m, 'callback_token') ~= token then
   redis.call('HINCRBY', COUNTS, 'callbacks', -1)
   redis.call('HSET', m, 'callback_status', status, 'callback_attempts', ARGV[12], 'callback_error', ARGV[13],
     'callback_token', token)
-  local kept = redis.call('HGET', m, 'status') == 'failed' and dead_retention or retention
+  local message_status = redis.call('HGET', m, 'status')
+  local kept = (message_status == 'failed' or status == 'undelivered') and dead_retention or retention
   if status == 'undelivered' then
-    kept = dead_retention
-    redis.call('ZADD', base .. 'dead', now, id)
+    redis.call('ZREMRANGEBYSCORE', base .. 'dead', '-inf', now - dead_retention)
+    redis.call('ZADD', base .. 'dead', now, CALLBACK .. id)
   end
-  redis.call('PEXPIRE', m, kept)
-  redis.call('PEXPIRE', log_key(id), kept)
+  if message_status ~= 'queued' and message_status ~= 'processing' then keep(id, kept) end
   if redis.call('EXISTS', outbox_key(to)) == 1 then
     redis.call('HSET', delivery_key(to), 'owner', '', 'token', '')
     redis.call('ZADD', OUTBOX, now, to)

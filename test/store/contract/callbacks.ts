@@ -9,6 +9,7 @@ import {
   claimed,
   type Declare,
   FAILED,
+  logOf,
   type MakePlace,
   queued,
   settled,
@@ -21,7 +22,7 @@ const DELIVERED: DeliveryEnd = { status: 'delivered', attempts: 1, error: '' };
 const UNDELIVERED: DeliveryEnd = { status: 'undelivered', attempts: 7, error: 'the endpoint answered 500' };
 
 function aCallback(more: Partial<Callback> = {}): Callback {
-  return { url: URL, details: '{"n":1}', from: 'end', keepMs: 3_600_000, ...more };
+  return { url: URL, details: '{"n":1}', from: 'end', ...more };
 }
 
 /** A message with a callback, waiting. */
@@ -188,7 +189,7 @@ export function callbacksContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual(await store.requeue(queue, message.id), { type: 'not_failed', status: 'completed' });
   });
 
-  test('a failed message that is retried calls back at its new end, too', async (t) => {
+  test('a failed message that is retried calls back at its new end, and no more at its old one', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();
     const message = await ended(store, queue, FAILED);
@@ -197,13 +198,52 @@ export function callbacksContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual(await due(store, queue), []);
     await settled(store, queue, FAILED);
     t.is((await due(store, queue)).length, 1);
-    // Retried before its callback was made: it is made once, at the newest end.
+
+    // Retried while its callback is being made, and others wait behind it.
+    const other = await ended(store, queue);
+    const old = await taken(store, queue);
+    t.is(old.messageId, message.id);
     t.like(await store.requeue(queue, message.id), { type: 'queued' });
-    t.is(await store.outbox.claim({ queue, url: URL }), undefined);
-    t.is((await store.sweep(0)).counts.callbacks, 0);
+    await t.throwsAsync(store.outbox.settle(old, DELIVERED), { instanceOf: ClaimLost });
+    await store.outbox.postpone(old, { attempts: 3, error: 'late' }, 60_000);
+    t.is((await store.sweep(0)).counts.callbacks, 1);
+    const next = await taken(store, queue);
+    t.is(next.messageId, other.id);
+    t.is(await store.outbox.settle(next, DELIVERED), false);
+    t.is((await store.message(queue, message.id))?.callback, undefined);
+
     await settled(store, queue, COMPLETED);
-    await store.outbox.settle(await taken(store, queue), DELIVERED);
+    const last = await taken(store, queue);
+    t.like(last, { messageId: message.id, attempts: 0, triedForMs: 0, again: false });
+    await store.outbox.settle(last, DELIVERED);
     t.is(await store.outbox.claim({ queue, url: URL }), undefined);
+  });
+
+  test('a failed message and its callback are two dead letters, each tried again by itself', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const message = await ended(store, queue, FAILED);
+    t.deepEqual(await store.requeue(queue, message.id, 'callback'), { type: 'not_undelivered' });
+    await store.outbox.settle(await taken(store, queue), UNDELIVERED);
+    const kinds = async () =>
+      (await store.deadLetters(10)).map(({ kind, attempts }) => `${kind} ${attempts}`).toSorted();
+    t.deepEqual(await kinds(), ['callback 7', 'message 1']);
+    t.deepEqual(await store.requeue(queue, message.id, 'callback'), { type: 'redelivering' });
+    t.deepEqual(await kinds(), ['message 1']);
+    await store.outbox.settle(await taken(store, queue), UNDELIVERED);
+    t.like(await store.requeue(queue, message.id), { type: 'queued' });
+    t.deepEqual(await kinds(), []);
+  });
+
+  test('what is claimed a second time says so', async (t) => {
+    const place = await aPlace(t);
+    const store = await place.broker();
+    const queue = aQueue();
+    await ended(store, queue);
+    const first = await taken(store, queue);
+    t.false(first.again);
+    await store.outbox.postpone(first, { attempts: 0, error: '' }, 0);
+    t.true((await taken(await place.broker({ brokerId: 'another' }), queue)).again);
   });
 
   test('a callback that tells of progress has its turn when the message is claimed first', async (t) => {
@@ -225,21 +265,27 @@ export function callbacksContract(test: Declare, aPlace: MakePlace): void {
     t.is((await taken(store, queue)).messageId, waiting.id, 'one that never ran is told of at its end');
   });
 
-  test('a message is kept while its callback is to be made', async (t) => {
-    const store = await (await aPlace(t)).broker({ retentionMs: 200 });
-    const queue = aQueue();
+  test('a message is kept while its callback is to be made, however long that takes', async (t) => {
+    const store = await (await aPlace(t)).broker({ retentionMs: 200, deadLetterRetentionMs: 200 });
+    const [queue, failing] = [aQueue(), aQueue()];
     const message = await ended(store, queue);
+    const failed = await ended(store, failing, FAILED);
     const other = await queued(store, queue);
     await settled(store, queue, COMPLETED);
-    await until(async () => {
-      await store.sweep(0);
-      return (await store.message(queue, other.id)) === undefined;
-    });
+    const gone = (of: string, id: string) =>
+      until(async () => {
+        await store.sweep(0);
+        return (await store.message(of, id)) === undefined;
+      });
+    await gone(queue, other.id);
+    const delivery = await taken(store, queue);
+    await store.outbox.postpone(delivery, { attempts: 1, error: 'later' }, 0);
     t.is((await store.message(queue, message.id))?.status, 'completed');
+    t.deepEqual((await logOf(store, queue, message.id))?.at(-1)?.name, 'done');
+    t.is((await store.message(failing, failed.id))?.status, 'failed');
     await store.outbox.settle(await taken(store, queue), DELIVERED);
-    await until(async () => {
-      await store.sweep(0);
-      return (await store.message(queue, message.id)) === undefined;
-    });
+    await gone(queue, message.id);
+    await store.outbox.settle(await taken(store, failing), DELIVERED);
+    await gone(failing, failed.id);
   });
 }
