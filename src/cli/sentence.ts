@@ -1,0 +1,48 @@
+import { BrokerError } from '../client/index.ts';
+import { printable } from './output.ts';
+
+/** The command cannot be understood. */
+export class UsageFault extends Error {}
+
+/** What went wrong, and what to do about it, in one sentence or two. */
+export function sentence(error: unknown): string {
+  if (error instanceof BrokerError) return printable(brokerSentence(error));
+  if (error instanceof UsageFault || error instanceof TypeError) return `error: ${printable(error.message)}`;
+  return printable(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+
+function brokerSentence(error: BrokerError): string {
+  switch (error.code) {
+    case 'unreachable':
+      return unreachable(error);
+    case 'missing_key':
+      return 'The broker asks for a key. Give it as --key or in BROKER_KEY.';
+    case 'invalid_key':
+      return 'The broker does not know this key. Give another one as --key or in BROKER_KEY.';
+    default:
+      return error.detail;
+  }
+}
+
+/** The broker's address is in the detail; the network's own word for the fault is behind it. */
+function unreachable({ detail, cause }: BrokerError): string {
+  const code = codeOf(cause);
+  const url = /at (\S+)/.exec(detail)?.[1] ?? 'this address';
+  const where = 'Say where the broker is with --url or in BROKER_URL';
+  switch (code) {
+    case 'ECONNREFUSED':
+      return `Nobody listens at ${url}. Start the broker there, or say where it is with --url or in BROKER_URL.`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `There is no host with the name in ${url}. ${where}.`;
+    default:
+      return code ? `${detail} (${code})` : detail;
+  }
+}
+
+/** Behind what `fetch` throws. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return codeOf(error.cause);
+}
