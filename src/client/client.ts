@@ -77,7 +77,7 @@ export class BrokerClient {
       throw new TypeError('apiKey must be visible ASCII characters');
     }
     this.#connection = new Connection({
-      url: url.replace(/\/+$/, ''),
+      url: url.endsWith('/') ? url.slice(0, -1) : url,
       apiKey,
       fetch: fetch ?? ((input, init) => globalThis.fetch(input, init)),
       idleMs,
@@ -119,27 +119,27 @@ export class BrokerClient {
   }
 
   /** How a message stands, with its result once there is one. */
-  message(userId: string, messageId: string, options: CallOptions = {}): Promise<MessageState> {
+  async message(userId: string, messageId: string, options: CallOptions = {}): Promise<MessageState> {
     return this.#connection.ask(messagePath(userId, messageId), messageState, options);
   }
 
   /** Cancels a message, waiting or running. `already_ended` (`409`) when it has. */
-  cancel(userId: string, messageId: string, options: CallOptions = {}): Promise<Cancelled> {
+  async cancel(userId: string, messageId: string, options: CallOptions = {}): Promise<Cancelled> {
     return this.#connection.ask(messagePath(userId, messageId), cancelled, { ...options, method: 'DELETE' });
   }
 
   /** What waits in a queue and what is worked on. */
-  queue(userId: string, options: CallOptions = {}): Promise<QueueState> {
+  async queue(userId: string, options: CallOptions = {}): Promise<QueueState> {
     return this.#connection.ask(queuePath(userId), queueState, options);
   }
 
   /** Cancels all that wait, and leaves the one that runs. */
-  clear(userId: string, options: CallOptions = {}): Promise<Cleared> {
+  async clear(userId: string, options: CallOptions = {}): Promise<Cleared> {
     return this.#connection.ask(queuePath(userId), cleared, { ...options, method: 'DELETE' });
   }
 
   /** A page of what failed, newest first. `limit`: 1 to 500, 50 by default; `cursor`: the `next_cursor` of the page before. */
-  deadLetters({
+  async deadLetters({
     limit,
     cursor,
     signal,
@@ -154,12 +154,12 @@ export class BrokerClient {
   }
 
   /** Puts a failed message at the end of its queue again, or a callback that was given up back to those to be made. */
-  retry(userId: string, messageId: string, options: CallOptions = {}): Promise<Retried> {
+  async retry(userId: string, messageId: string, options: CallOptions = {}): Promise<Retried> {
     return this.#connection.ask(`${messagePath(userId, messageId)}/retry`, retried, { ...options, method: 'POST' });
   }
 
   /** How the broker is, also when it is unhealthy (`503`). Needs no key. */
-  health(options: CallOptions = {}): Promise<Health> {
+  async health(options: CallOptions = {}): Promise<Health> {
     return this.#connection.ask('/health', health, { ...options, also: [503] });
   }
 }
@@ -171,7 +171,7 @@ function newId(): string {
 
 function streamPath({ userId, messageId, token }: { userId: string; messageId: string; token?: string | undefined }) {
   const query = new URLSearchParams({ user_id: userId, message_id: messageId });
-  if (token !== undefined) query.set('token', token);
+  if (token) query.set('token', token);
   return `/api/v1/stream?${query}`;
 }
 

@@ -139,7 +139,7 @@ export class Connection {
   }
 
   #unexpected(status: number, what: string): BrokerError {
-    const detail = `The answer of ${this.#name} is ${what}. Check the URL, and what stands between here and there.`;
+    const detail = `The answer of ${this.#settings.url || 'this origin'} is ${what}. Check the URL, and what stands between here and there.`;
     return clientFault(status, 'unexpected_answer', detail);
   }
 
