@@ -15,7 +15,7 @@ export function addTail(broker: Command, session: Session): void {
         // Tells at once when there is no broker or no such message.
         await client.message(options.user, messageId, { signal });
         const from = { userId: options.user, messageId, lastEventId: options.after, signal };
-        return await showReply(follower.stream(from), output);
+        return showReply(follower.stream(from), output);
       }),
     );
 }
