@@ -5,7 +5,6 @@ import test, { type ExecutionContext } from 'ava';
 import { aSystem } from '../helpers/broker.ts';
 import { aFreeAddress, aServer } from './helpers.ts';
 
-// One after the other: a command is a process of its own, and they would only take turns.
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
@@ -53,6 +52,7 @@ function lines(out: string): readonly Record<string, unknown>[] {
     .map((line) => JSON.parse(line));
 }
 
+// One after the other: a command is a process of its own, and they would only take turns.
 test.serial('send shows the place in the queue, then the reply; tail shows it again', async (t) => {
   const { cli, run, client, worker } = await aCli(t);
   const first = await client.send('ruth', '[[stall=1]]');
