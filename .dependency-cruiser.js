@@ -26,7 +26,7 @@ export default {
       severity: 'error',
       comment: 'No entry point and no test leads to this file.',
       from: {
-        path: '^(src/main|src/demo/main|src/simulated-worker/main|test/.+[.]test|test/faults/(main|broker-that-stops))[.]ts$',
+        path: '^(src/main|src/(cli|demo|simulated-worker)/main|src/client/index|test/.+[.]test|test/faults/(main|broker-that-stops))[.]ts$',
       },
       to: {
         path: '^(src|machines|test)/.+[.]ts$',
@@ -160,10 +160,29 @@ export default {
       to: { path: '^src/simulated-worker/' },
     },
     {
+      name: 'the-client-stands-alone',
+      severity: 'error',
+      comment: 'It runs in browsers, and is installed without the broker: nothing of Node.js, one package.',
+      from: { path: '^src/client/' },
+      to: { pathNot: ['^src/client/', '(^|/)node_modules/eventsource-parser/'] },
+    },
+    {
+      name: 'the-command-line-is-a-client',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: ['^src/', '^machines/'], pathNot: ['^src/cli/', '^src/client/index[.]ts$'] },
+    },
+    {
+      name: 'clients-are-outside',
+      severity: 'error',
+      from: { path: '^(src|machines)/', pathNot: '^src/(client|cli)/' },
+      to: { path: '^src/(client|cli)/' },
+    },
+    {
       name: 'nothing-imports-an-entry-point',
       severity: 'error',
       from: {},
-      to: { path: ['^src/main[.]ts$', '^src/(demo|simulated-worker)/main[.]ts$'] },
+      to: { path: ['^src/main[.]ts$', '^src/(cli|demo|simulated-worker)/main[.]ts$'] },
     },
     {
       name: 'no-tests-in-the-product',

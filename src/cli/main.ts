@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+/** The command line of the broker: `bt-servant-message-broker`, in the checkout `npm run cli --`. */
+import { CommanderError } from 'commander';
+import { program } from './program.ts';
+import { isUsage, sentence } from './sentence.ts';
+
+/** As a shell counts what was ended by Ctrl-C. */
+const INTERRUPTED = 130;
+const TERMINATED = 143;
+
+const leave = new AbortController();
+process.once('SIGINT', () => leave.abort(INTERRUPTED));
+process.once('SIGTERM', () => leave.abort(TERMINATED));
+// Whoever read this reads no more, as `head` does after its lines.
+process.stdout.on('error', () => leave.abort(0));
+
+try {
+  process.exitCode = await program(process.argv.slice(2), leave.signal);
+} catch (error) {
+  if (leave.signal.aborted) process.exitCode = Number(leave.signal.reason);
+  // Commander has already said what is wrong, or what was asked for.
+  else if (error instanceof CommanderError) process.exitCode = error.exitCode && 2;
+  else {
+    process.stderr.write(`${sentence(error)}\n`);
+    process.exitCode = isUsage(error) ? 2 : 1;
+  }
+}

@@ -1,0 +1,50 @@
+/** What a command shows: for people, or with `--json` one object a line. */
+export class Output {
+  readonly #json: boolean;
+  /** The last line on stdout is not at its end. */
+  #open = false;
+
+  constructor(json: boolean) {
+    this.#json = json;
+  }
+
+  /** A whole answer: `lines` for people. */
+  answer(value: unknown, ...lines: readonly string[]): void {
+    if (this.#json) this.json(value);
+    else for (const line of lines) this.text(`${line}\n`);
+  }
+
+  /** With `--json` alone. */
+  json(value: unknown): void {
+    if (this.#json) process.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** For people alone: a piece of text. */
+  text(piece: string): void {
+    if (this.#json || piece === '') return;
+    process.stdout.write(printable(piece));
+    this.#open = !piece.endsWith('\n');
+  }
+
+  /** For people alone: ends the line, if one is begun. */
+  endLine(): void {
+    if (this.#open) this.text('\n');
+  }
+
+  /** For people alone: something beside what was asked for. */
+  note(line: string): void {
+    if (!this.#json) this.aside(line);
+  }
+
+  /** Beside what was asked for, in either case: why it did not work, and the like. */
+  aside(line: string): void {
+    this.endLine();
+    process.stderr.write(`${printable(line)}\n`);
+  }
+}
+
+/** What others wrote must not steer the terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
+  return text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
+}

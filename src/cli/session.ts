@@ -1,0 +1,65 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { BrokerClient } from '../client/index.ts';
+import { Output } from './output.ts';
+import { UsageFault } from './sentence.ts';
+import { userName } from './surroundings.ts';
+
+/** What every command may be given. */
+export type Common = { readonly url: string; readonly key?: string; readonly json?: true };
+export type OfUser = Common & { readonly user: string };
+
+/** What a command works with. */
+type Tools = {
+  /** Tries once: what goes wrong is told at once. */
+  readonly client: BrokerClient;
+  /** Comes back when the connection breaks. */
+  readonly follower: BrokerClient;
+  readonly output: Output;
+  /** Aborted when the command is to end. */
+  readonly signal: AbortSignal;
+};
+
+/** One run of the command line. */
+export class Session {
+  /** The exit code. */
+  code = 0;
+  readonly #signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** Does a command's work, which answers the exit code. `Options`: its own, and those of all commands. */
+  async run<Options extends Common>(
+    command: Command,
+    work: (tools: Tools, options: Options) => Promise<number>,
+  ): Promise<void> {
+    const options = command.optsWithGlobals<Options>();
+    const { url, key } = options;
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+      throw new UsageFault(`--url must be an http or https address, not "${url}"`);
+    }
+    const broker = { url, apiKey: key || undefined };
+    const client = new BrokerClient({ ...broker, patienceMs: 0 });
+    const output = new Output(options.json === true);
+    this.code = await work({ client, follower: new BrokerClient(broker), output, signal: this.#signal }, options);
+  }
+}
+
+export function commonOptions(): readonly Option[] {
+  return [
+    new Option('--url <url>', 'where the broker is').env('BROKER_URL').default('http://localhost:8000'),
+    new Option('--key <key>', 'its key').env('BROKER_KEY'),
+    new Option('--json', 'one JSON object a line'),
+  ];
+}
+
+export function userOption(): Option {
+  return new Option('--user <user>', 'whose queue').env('BROKER_USER').default(userName());
+}
+
+/** Reads an argument. */
+export function wholeNumber(value: string): number {
+  if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(value);
+}

@@ -1,0 +1,37 @@
+import { clientFault } from './error.ts';
+import type { BrokerEvent, UnknownEvent } from './event.ts';
+
+/** How far a message's events have been read. */
+export class Place {
+  #last: number;
+  #position: number | undefined;
+
+  /** `after`: id of the last event that is known; 0 for none. */
+  constructor(after: number) {
+    this.#last = after;
+  }
+
+  /** Where the events of the stream at `path` go on. */
+  on(path: string): string {
+    if (!this.#last) return path;
+    // Not as a header: to a page of another origin that would cost one more request each time.
+    return `${path}${path.includes('?') ? '&' : '?'}last_event_id=${this.#last}`;
+  }
+
+  /** Moves past an event. False when it tells nothing new; throws BrokerError when one before it is missing. */
+  take(event: BrokerEvent | UnknownEvent): boolean {
+    const { id, type } = event;
+    // The position is told again on each connection.
+    if (id === undefined && type === 'queued' && event.queue_position === this.#position) return false;
+    if (type === 'queued') this.#position = event.queue_position;
+    if (id === undefined) return type !== 'unknown';
+    if (id <= this.#last) return false;
+    // A retried message begins a new log, which counts on from the old one.
+    if (id !== this.#last + 1 && type !== 'queued') {
+      const detail = `Event ${id} came after event ${this.#last}: those between are lost. The message itself may be whole; ask for it.`;
+      throw clientFault(200, 'stream_broken', detail);
+    }
+    this.#last = id;
+    return type !== 'unknown';
+  }
+}

@@ -1,0 +1,216 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { aSystem } from '../helpers/broker.ts';
+import { aFreeAddress, aServer } from './helpers.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
+
+/** The command line as its users start it. */
+function start(t: ExecutionContext, args: readonly string[], env: Record<string, string> = {}) {
+  const { PATH, TMPDIR } = process.env;
+  const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH, TMPDIR, BROKER_USER: 'ruth', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  const said = new EventTarget();
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+    said.dispatchEvent(new Event('text'));
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+    said.dispatchEvent(new Event('text'));
+  });
+  return {
+    child,
+    ended: once(child, 'close').then(([code]): Ended => ({ code, out, err })),
+    /** Resolves once it has said this. */
+    says: async (text: string) => {
+      while (!(out + err).includes(text)) await once(said, 'text');
+    },
+  };
+}
+
+async function aCli(t: ExecutionContext, env: Record<string, string> = {}) {
+  const system = await aSystem(t, 'embedded', { env });
+  const cli = (...args: string[]) => start(t, args, { BROKER_URL: system.url });
+  return { ...system, cli, run: (...args: string[]) => cli(...args).ended };
+}
+
+function lines(out: string): readonly Record<string, unknown>[] {
+  return out
+    .trimEnd()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+// One after the other: a command is a process of its own, and they would only take turns.
+test.serial('send shows the place in the queue, then the reply; tail shows it again', async (t) => {
+  const { cli, run, client, worker } = await aCli(t);
+  const first = await client.send('ruth', '[[stall=1]]');
+  await client.streaming('ruth', first);
+  const second = await client.send('ruth', 'Before');
+  const sending = cli('send', '[[text="In the beginning\\nwas the Word" tools=read_memory chunk=5]] Hi');
+  await sending.says('In the queue at position 2.\n');
+  await run('cancel', first);
+  await client.all('ruth', second);
+  const { code, out, err } = await sending.ended;
+  t.deepEqual([code, out], [0, 'Let me check with read_memory (step 1).\nIn the beginning\nwas the Word\n']);
+  t.regex(err, /^Message [\w-]{36}\.\nIn the queue at position 2\.\nNext in the queue\.\n$/);
+  t.like(worker.calls.at(-1), { queue: 'ruth', attempt: 1 });
+
+  const id = err.slice('Message '.length, 'Message '.length + 36);
+  t.deepEqual(await run('tail', id), { code: 0, out, err: 'In the queue at position 2.\n' });
+  const told = lines((await run('tail', id, '--json', '--after', '2')).out);
+  t.deepEqual(
+    told.map(({ id: number }) => number),
+    told.map((_, index) => index + 3),
+  );
+  t.is(told.at(-1)?.['type'], 'done');
+});
+
+test.serial('send --json tells one object a line, and the exit code tells whether the message completed', async (t) => {
+  const { run } = await aCli(t);
+  const { code, out, err } = await run(
+    '--json',
+    'send',
+    'Hi',
+    '--org',
+    'o',
+    '--client',
+    'c',
+    '--client-message-id',
+    'm',
+  );
+  t.deepEqual([code, err], [0, '']);
+  const told = lines(out);
+  t.deepEqual(
+    told.map(({ type }) => type),
+    ['accepted', 'queued', 'processing', 'worker', 'worker', 'worker', 'done'],
+  );
+  const failed = await run('send', '[[status=400]] Hi');
+  t.is(failed.code, 1);
+  t.regex(failed.err, /\nThe message is failed \(worker_rejected\): [^\n]+\n$/);
+  const again = await run('send', '[[reset failtimes=1]] Hi');
+  t.deepEqual([again.code, again.out], [0, 'Hi\n']);
+  t.regex(again.err, /\nAttempt 2, [^\n]+\.\n$/);
+  const silent = await run('send', '[[events=0 text=""]] Hi');
+  t.is(silent.code, 0);
+});
+
+test.serial('queue and cancel', async (t) => {
+  const { run, client } = await aCli(t);
+  const running = await client.send('ruth', '[[stall=1]]');
+  await client.streaming('ruth', running);
+  const waiting = await client.send('ruth', 'Hi');
+  await client.send('ruth', 'Hi');
+  const queue = await run('queue', 'ruth');
+  t.is(queue.code, 0);
+  t.regex(
+    queue.out,
+    new RegExp(`^ruth: 2 waiting, one is worked on\n +now  ${running}.+\n +1  ${waiting}.+\n +2 .+\n$`),
+  );
+  t.like(lines((await run('queue', 'ruth', '--json')).out), [{ user_id: 'ruth', queue_length: 2 }]);
+  t.deepEqual(await run('cancel', waiting), { code: 0, out: `${waiting} cancelled\n`, err: '' });
+  t.deepEqual(await run('cancel', '--waiting'), { code: 0, out: 'ruth: 1 cancelled\n', err: '' });
+  t.like(await run('cancel', waiting), { code: 1, err: 'This message has already ended: it is cancelled.\n' });
+  t.is((await run('cancel', running)).code, 0);
+});
+
+test.serial('dead-letters, retry and health', async (t) => {
+  const { run, client } = await aCli(t);
+  t.like(await run('dead-letters'), { code: 0, out: '', err: 'Nothing has failed.\n' });
+  t.like(await run('dead-letters', '--json'), { code: 0, out: '', err: '' });
+  const ids: string[] = [];
+  for (const user of ['ruth', 'evil\u001b[2J']) {
+    const id = await client.send(user, '[[status=400 failtimes=1]] Hi');
+    await client.all(user, id);
+    ids.push(id);
+  }
+  const page = await run('dead-letters', '--limit', '1');
+  t.regex(page.out, new RegExp(`^\\S+  ${ids[1]}  evil\\[2J\n  worker_rejected after 1: .+\n$`));
+  const cursor = /--cursor (\S+)/.exec(page.err)?.[1] ?? '';
+  t.like(lines((await run('dead-letters', '--json', '--cursor', cursor)).out), [{ message_id: ids[0] }]);
+  t.like(await run('retry', ids[0] ?? ''), { code: 0, out: `${ids[0]} queued, position 1\n` });
+  await client.all('ruth', ids[0] ?? '');
+  t.like(await run('retry', ids[0] ?? '', '--json'), { code: 1, out: '' });
+
+  const health = await run('health');
+  t.is(health.code, 0);
+  t.regex(health.out, /^healthy: the engine answers, store embedded, 0 waiting, 0 worked on, version \d/);
+  t.like(lines((await run('health', '--json')).out), [{ status: 'healthy' }]);
+});
+
+test.serial('each failure is told in one sentence, and the key in none', async (t) => {
+  const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'right' } });
+  const nobody = await aFreeAddress();
+  const page = await aServer(t, (_request, response) => void response.end('<p>'));
+  const cases: [RegExp, string[], Record<string, string>?][] = [
+    [/^Nobody listens at http:\/\/127\.0\.0\.1:\d+\. Start/, ['send', 'Hi'], { BROKER_URL: nobody }],
+    [/^Nobody listens at /, ['tail', 'm', '--url', nobody]],
+    [
+      /^The broker at http:\/\/127\.0\.0\.1:1 cannot be reached, .+ \(bad port\)$/,
+      ['health', '--url', 'http://127.0.0.1:1'],
+    ],
+    [/^There is no host with the name in http:\/\/nowhere\.invalid\. /, ['health', '--url', 'http://nowhere.invalid']],
+    [/^The answer of http:.+ is not the JSON that a broker answers\. /, ['health', '--url', page]],
+    [/^The broker asks for a key\. Give it as --key or in BROKER_KEY\./, ['queue', 'ruth']],
+    [/^The broker does not know this key\. /, ['send', 'Hi'], { BROKER_KEY: 'wrong' }],
+    [/^This user has no such message, /, ['tail', 'none', '--key', 'right']],
+    [/^message must not be blank\.$/, ['send', ' '], { BROKER_KEY: 'right' }],
+  ];
+  for (const [sentence, args, env] of cases) {
+    const { code, out, err } = await start(t, args, { BROKER_URL: url, ...env }).ended;
+    t.deepEqual([code, out], [1, ''], args.join(' '));
+    t.regex(err.trimEnd(), sentence);
+    t.is(err.trimEnd().split('\n').length, 1, err);
+    t.notRegex(err, /wrong|right/);
+  }
+});
+
+test.serial('a command that is wrong is told so, with exit code 2', async (t) => {
+  const cases: [RegExp, string[]][] = [
+    [/missing required argument 'text'/, ['send']],
+    [/unknown command 'sned'/, ['sned']],
+    [/unknown option '--jsn'/, ['health', '--jsn']],
+    [/must be an http or https address, not "localhost:8000"/, ['health', '--url', 'localhost:8000']],
+    [/It must be a whole number/, ['dead-letters', '--limit', 'all']],
+    [/give either a message id or --waiting/, ['cancel']],
+    [/cannot be the id of a user or a message/, ['cancel', '..']],
+    [/apiKey must be visible ASCII/, ['health', '--key', 'secret\n']],
+  ];
+  for (const [sentence, args] of cases) {
+    const { code, out, err } = await start(t, args).ended;
+    t.deepEqual([code, out], [2, ''], args.join(' '));
+    t.regex(err, sentence);
+    t.notRegex(err, /secret/);
+  }
+  const help = await start(t, ['--help'], { BROKER_KEY: 'secret' }).ended;
+  t.is(help.code, 0);
+  t.regex(help.out, /dead-letters/);
+  t.notRegex(help.out, /secret/);
+  t.is((await start(t, []).ended).code, 2);
+});
+
+test.serial('Ctrl-C leaves at once and says how to come back; so does a reader that has had enough', async (t) => {
+  const { cli, run } = await aCli(t);
+  const sending = cli('send', '[[text="one two three four" events=1000 chunk=50]]');
+  await sending.says('one two');
+  sending.child.kill('SIGINT');
+  const { code, err } = await sending.ended;
+  t.is(code, 130);
+  const id = /tail ([\w-]{36}) --user ruth\n$/.exec(err)?.[1] ?? '';
+  const tail = cli('tail', id, '--json');
+  await tail.says('one two');
+  tail.child.stdout?.destroy();
+  t.deepEqual({ ...(await tail.ended), out: '' }, { code: 0, out: '', err: '' });
+  t.is((await run('cancel', id)).code, 0);
+});

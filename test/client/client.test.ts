@@ -1,0 +1,187 @@
+import { json } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import test from 'ava';
+import { BrokerClient, BrokerError } from '../../src/client/index.ts';
+import { aSystem, STORES } from '../helpers/broker.ts';
+import { aBody } from '../helpers/client.ts';
+import { aFreeAddress, aServer } from './helpers.ts';
+
+for (const kind of STORES) {
+  test(`${kind}: every method does what it says`, async (t) => {
+    const { url, client } = await aSystem(t, kind);
+    const broker = new BrokerClient({ url });
+    const user = 'ruth/ü 😀?';
+    const running = await broker.send(aBody(user, '[[stall=1]]'));
+    t.like(running, { status: 'queued', queue_position: 1, duplicate: undefined });
+    await client.streaming(user, running.message_id);
+    const waiting = await broker.send(aBody(user, 'Hi', { client_message_id: 'mine' }));
+    t.like(await broker.send(aBody(user, 'Hi', { client_message_id: 'mine' })), { ...waiting, duplicate: true });
+    await broker.send(aBody(user, 'And more'));
+
+    const queue = await broker.queue(user);
+    t.like(queue, { user_id: user, queue_length: 2, is_processing: true, current_message_id: running.message_id });
+    t.is(queue.messages[1]?.message_id, waiting.message_id);
+    t.like(await broker.message(user, waiting.message_id), { status: 'queued', queue_position: 1, result: null });
+    t.deepEqual(await broker.cancel(user, waiting.message_id), { message_id: waiting.message_id, status: 'cancelled' });
+    t.deepEqual(await broker.clear(user), { user_id: user, cancelled: 1 });
+    t.is((await broker.cancel(user, running.message_id)).status, 'cancelled');
+
+    const failed = await Promise.all(
+      ['a', 'b'].map(async (name) => {
+        const { message_id } = await broker.send(aBody(name, '[[status=400 failtimes=1]] Hi'));
+        await client.all(name, message_id);
+        return message_id;
+      }),
+    );
+    const page = await broker.deadLetters({ limit: 1 });
+    const rest = await broker.deadLetters({ cursor: page.next_cursor ?? '' });
+    const letters = [...page.dead_letters, ...rest.dead_letters];
+    t.deepEqual(letters.map(({ message_id }) => message_id).sort(), failed.sort());
+    t.is(rest.next_cursor, null);
+    const [letter] = letters;
+    t.like(letter, { kind: 'message', code: 'worker_rejected', attempts: 1 });
+    t.is((await broker.retry(letter?.user_id ?? '', letter?.message_id ?? '')).status, 'queued');
+    await client.all(letter?.user_id ?? '', letter?.message_id ?? '');
+    const state = await broker.message(letter?.user_id ?? '', letter?.message_id ?? '');
+    t.like(state, { status: 'completed', result: { responses: ['Hi'] } });
+
+    t.like(await broker.health(), { status: 'healthy', store: kind });
+  });
+}
+
+test('a group, and a spoken message, go the same way', async (t) => {
+  const { url, worker } = await aSystem(t, 'embedded');
+  const broker = new BrokerClient({ url });
+  const group = { ...aBody('ruth', 'Hi'), chat_type: 'group', chat_id: -100 };
+  const ends = [await Array.fromAsync(broker.sendAndStream(group))];
+  const { message: _, ...base } = aBody('ruth', '');
+  const audio = { message_type: 'audio', audio_base64: btoa('Hello'), audio_format: 'ogg' } as const;
+  ends.push(await Array.fromAsync(broker.sendAndStream({ ...base, ...audio })));
+  t.deepEqual(
+    ends.map((events) => events.at(-1)?.type),
+    ['done', 'done'],
+  );
+  t.deepEqual(
+    worker.calls.map(({ queue }) => queue),
+    ['group:unfoldingWord:-100', 'ruth'],
+  );
+  t.is((await broker.queue('group:unfoldingWord:-100')).queue_length, 0);
+});
+
+test('what the broker refuses is thrown with its status, code, sentence and fields', async (t) => {
+  const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'right', MAX_QUEUE_LENGTH: '1' } });
+  const broker = new BrokerClient({ url, apiKey: 'right' });
+  const refusal = (work: Promise<unknown>) => t.throwsAsync(work, { instanceOf: BrokerError });
+  t.like(await refusal(new BrokerClient({ url }).queue('u')), { status: 401, code: 'missing_key' });
+  const wrong = await refusal(new BrokerClient({ url, apiKey: 'wrong' }).queue('u'));
+  t.like(wrong, { name: 'BrokerError', status: 403, code: 'invalid_key', detail: 'Invalid API key', passing: false });
+  t.regex(wrong?.requestId ?? '', /^[\w-]{36}$/);
+  t.false(JSON.stringify(wrong).includes('wrong'));
+
+  const fields = await refusal(broker.send(aBody('u', ' ', { org_id: '' })));
+  t.like(fields, { status: 422, code: 'invalid_fields' });
+  t.deepEqual(fields?.errors.map(({ path }) => path).sort(), ['message', 'org_id']);
+  t.like(await refusal(broker.message('u', 'none')), { status: 404, code: 'unknown_message' });
+  t.like(await refusal(broker.stream({ userId: 'u', messageId: 'none' }).next()), { code: 'unknown_message' });
+  t.like(await refusal(broker.retry('u', 'none')), { code: 'unknown_message' });
+
+  const { message_id, stream_url } = await broker.send(aBody('u', '[[hang]]'));
+  for await (const { type } of broker.stream({ streamUrl: stream_url })) if (type === 'processing') break;
+  t.like(await refusal(broker.send(aBody('u', 'Hi', { if_busy: 'reject' }))), { status: 409, code: 'busy' });
+  await broker.send(aBody('u', 'Hi'));
+  t.like(await refusal(broker.send(aBody('u', 'Hi'))), { status: 429, code: 'queue_full', retryAfterMs: 5000 });
+  await broker.cancel('u', message_id);
+  t.like(await refusal(broker.cancel('u', message_id)), { status: 409, code: 'already_ended' });
+});
+
+test('who does not answer, and who is no broker, are told apart', async (t) => {
+  const once = { userId: 'u', messageId: 'm' };
+  const free = await aFreeAddress();
+  const nobody = new BrokerClient({ url: free, patienceMs: 0 });
+  const unreachable = {
+    instanceOf: BrokerError,
+    code: 'unreachable',
+    message: /at http:\/\/127\.0\.0\.1:\d+ cannot be/,
+  };
+  const fault = await t.throwsAsync(nobody.queue('u'), unreachable);
+  t.like(fault, { status: 0, passing: true });
+  t.true(fault?.cause instanceof Error);
+  await t.throwsAsync(nobody.stream(once).next(), unreachable);
+  await t.throwsAsync(new BrokerClient({ url: free, patienceMs: 1200 }).stream(once).next(), unreachable);
+
+  const url = await aServer(t, (_request, response) => void response.setHeader('Content-Type', 'text/html').end('<p>'));
+  const page = new BrokerClient({ url });
+  const unexpected = { instanceOf: BrokerError, code: 'unexpected_answer' };
+  await t.throwsAsync(page.health(), unexpected);
+  await t.throwsAsync(page.stream(once).next(), unexpected);
+  await t.throwsAsync(page.send(aBody('u', 'Hi')), unexpected);
+  const gate = await aServer(t, (_request, response) => void response.writeHead(418).end('<p>'));
+  t.like(await t.throwsAsync(new BrokerClient({ url: gate }).queue('u'), unexpected), { status: 418 });
+  const garbage = await aServer(t, (_request, response) => {
+    response.setHeader('Content-Type', 'text/event-stream').end('id: 1\nevent: done\ndata: done\n\n');
+  });
+  await t.throwsAsync(new BrokerClient({ url: garbage }).stream(once).next(), unexpected);
+
+  const silent = await aServer(t, () => {});
+  const impatient = new BrokerClient({ url: silent, idleMs: 100, patienceMs: 0 });
+  await t.throwsAsync(impatient.send(aBody('u', 'Hi')), { code: 'unreachable', message: /said nothing/ });
+  const leave = new AbortController();
+  const reading = new BrokerClient({ url: free }).stream({ ...once, signal: leave.signal }).next();
+  // It is in a pause between two tries.
+  await delay(100);
+  leave.abort();
+  await t.throwsAsync(reading, { name: 'AbortError' });
+});
+
+test('a message that cannot be stored at the moment is sent again under the same id', async (t) => {
+  const ids: unknown[] = [];
+  const answer = { status: 'queued', message_id: 'm', queue_position: 1, stream_url: '/s' };
+  const url = await aServer(t, (request, response) => {
+    void json(request).then((body) => {
+      ids.push(typeof body === 'object' && body && 'client_message_id' in body && body.client_message_id);
+      if (ids.length < 3) response.writeHead(503, { 'Retry-After': '0' }).end();
+      else response.writeHead(202).end(JSON.stringify(answer));
+    });
+  });
+  t.is((await new BrokerClient({ url }).send(aBody('u', 'Hi'))).message_id, 'm');
+  t.is(new Set(ids).size, 1);
+  t.regex(String(ids[0]), /^[0-9a-f]{32}$/);
+});
+
+test('the key goes to the broker alone, and into no message of an error', async (t) => {
+  const keys: unknown[] = [];
+  const elsewhere = await aServer(t, ({ headers }, response) => {
+    keys.push(headers.authorization, headers['x-api-key']);
+    response.writeHead(204).end();
+  });
+  const url = await aServer(t, ({ headers }, response) => {
+    keys.push(headers.authorization);
+    response.writeHead(307, { Location: elsewhere }).end();
+  });
+  const broker = new BrokerClient({ url, apiKey: 'secret' });
+  await Array.fromAsync(broker.stream({ streamUrl: `${elsewhere}/api/v1/stream?token=1` }));
+  await Array.fromAsync(broker.stream({ streamUrl: `${url}/api/v1/stream?token=1` }));
+  await Array.fromAsync(broker.stream({ userId: 'u', messageId: 'm', token: 't' }));
+  t.deepEqual(keys.filter(Boolean), ['Bearer secret', 'Bearer secret']);
+  const fault = t.throws(() => new BrokerClient({ url, apiKey: 'secret\n' }), { instanceOf: TypeError });
+  t.notRegex(fault?.message ?? '', /secret/);
+});
+
+test('what would ask for something else is refused before it is asked', async (t) => {
+  t.throws(() => new BrokerClient({ url: 'localhost:8000' }), { instanceOf: TypeError });
+  const broker = new BrokerClient({ url: 'http://127.0.0.1:1' });
+  for (const id of ['', '.', '..']) {
+    await t.throwsAsync(broker.cancel('u', id), { instanceOf: TypeError });
+    await t.throwsAsync(broker.queue(id), { instanceOf: TypeError });
+  }
+});
+
+test('another fetch is used when it is given', async (t) => {
+  const asked: string[] = [];
+  const fetch = (url: string) => {
+    asked.push(url);
+    return Promise.resolve(Response.json({ user_id: 'u', cancelled: 3 }));
+  };
+  t.deepEqual(await new BrokerClient({ url: '', fetch }).clear('u'), { user_id: 'u', cancelled: 3 });
+  t.deepEqual(asked, ['/api/v1/queue/u']);
+});

@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import test from 'ava';
+import { BrokerClient, type BrokerEvent } from '../../src/client/index.ts';
+import { TcpProxy } from '../faults/proxy.ts';
+import { aBroker, aSystem } from '../helpers/broker.ts';
+import { aBody } from '../helpers/client.ts';
+import { aServer, asTheyShouldBe, stored, TEXT } from './helpers.ts';
+
+const SLOW = `[[text="${TEXT}" events=40 chunk=25]]`;
+
+test('a message is told from its place in the queue to its end, before, during and after the work', async (t) => {
+  const { url, client } = await aSystem(t, 'embedded');
+  const broker = new BrokerClient({ url });
+  const first = await client.send('u', SLOW);
+  const second = await broker.send(aBody('u', `[[text="${TEXT}" tools=read_memory]]`));
+  t.like(second, { status: 'queued', queue_position: 1 });
+
+  const events = await Array.fromAsync(broker.stream({ userId: 'u', messageId: second.message_id }));
+  const log = asTheyShouldBe(await client.all('u', second.message_id));
+  t.deepEqual(stored(events), log);
+  t.deepEqual(await Array.fromAsync(broker.stream({ streamUrl: second.stream_url })), log);
+  const from = { userId: 'u', messageId: second.message_id, lastEventId: 3 };
+  t.deepEqual(await Array.fromAsync(broker.stream(from)), log.slice(3));
+  t.deepEqual(await Array.fromAsync(broker.stream({ ...from, lastEventId: log.length })), []);
+
+  const texts = events.map(
+    (event) => event.type === 'worker' && event.engine?.type === 'progress' && event.engine.text,
+  );
+  t.true(texts.filter(Boolean).join('').endsWith(TEXT));
+  const [complete] = events.flatMap((event) =>
+    event.type === 'worker' && event.engine?.type === 'complete' ? [event.engine.response] : [],
+  );
+  t.is(complete?.responses.at(-1), TEXT);
+  t.is((await broker.message('u', first)).status, 'completed');
+});
+
+test('who leaves the loop, or aborts, leaves at once and stops nothing', async (t) => {
+  const { url, worker } = await aSystem(t, 'embedded');
+  const broker = new BrokerClient({ url });
+  const leave = new AbortController();
+  const reason = new Error('enough');
+  const seen: BrokerEvent[] = [];
+  const reading = async () => {
+    for await (const event of broker.sendAndStream(aBody('u', SLOW), { signal: leave.signal })) {
+      seen.push(event);
+      if (event.type === 'worker') leave.abort(reason);
+    }
+  };
+  t.is(await t.throwsAsync(reading), reason);
+  const id = String(worker.calls[0]?.idempotencyKey);
+  for await (const { type } of broker.stream({ userId: 'u', messageId: id })) if (type === 'worker') break;
+
+  t.is((await broker.message('u', id)).status, 'processing');
+  const rest = await Array.fromAsync(
+    broker.stream({ userId: 'u', messageId: id, lastEventId: stored(seen).at(-1)?.id }),
+  );
+  t.is(rest.at(-1)?.type, 'done');
+  t.is(worker.calls.length, 1);
+  await t.throwsAsync(broker.queue('u', { signal: leave.signal }), { is: reason });
+});
+
+test('a broker that is away for a while is found again, and its answers that never came are asked for again', async (t) => {
+  const { url, client, worker } = await aSystem(t, 'embedded');
+  await using proxy = await TcpProxy.start(Number(new URL(url).port));
+  const broker = new BrokerClient({ url: `http://127.0.0.1:${proxy.port}`, idleMs: 500 });
+  const events: BrokerEvent[] = [];
+  for await (const event of broker.sendAndStream(aBody('u', SLOW))) {
+    events.push(event);
+    if (events.length === 5) {
+      proxy.cut();
+      void delay(300).then(() => proxy.heal());
+    }
+    // Silence, on connections that stay open.
+    if (events.length === 15) {
+      proxy.hold(['to', 'from']);
+      void delay(900).then(() => proxy.heal());
+    }
+  }
+  t.deepEqual(stored(events), asTheyShouldBe(await client.all('u', String(worker.calls[0]?.idempotencyKey))));
+});
+
+test('a broker that starts again goes on where it was', async (t) => {
+  const { url, env, stop } = await aSystem(t, 'embedded');
+  const broker = new BrokerClient({ url });
+  const events: BrokerEvent[] = [];
+  let again: ReturnType<typeof aBroker> | undefined;
+  for await (const event of broker.sendAndStream(aBody('u', '[[text="one two three four" hang=1 failtimes=1]]'))) {
+    events.push(event);
+    if (event.type === 'processing' && event.attempt === 1) {
+      again = stop().then(() => aBroker(t, { ...env, PORT: new URL(url).port }));
+    }
+  }
+  const client = (await again)?.client;
+  const [first] = events;
+  const id = first?.type === 'queued' ? first.message_id : '';
+  t.true(events.some(({ type }) => type === 'retrying'));
+  t.deepEqual(stored(events), asTheyShouldBe((await client?.all('u', id)) ?? []));
+});
+
+test('a failed message ends with an error event, and one that is retried is told anew', async (t) => {
+  const { url } = await aSystem(t, 'embedded');
+  const broker = new BrokerClient({ url });
+  const events = await Array.fromAsync(broker.sendAndStream(aBody('u', '[[status=400 failtimes=1 text="well"]] Hi')));
+  const end = events.at(-1);
+  t.like(end, { type: 'error', status: 'failed', code: 'worker_rejected' });
+  const id = end?.type === 'error' ? end.message_id : '';
+
+  const retried = await broker.retry('u', id);
+  if (retried.status !== 'queued') return t.fail();
+  const anew = await Array.fromAsync(broker.stream({ streamUrl: retried.stream_url }));
+  t.like(anew[0], { type: 'queued', id: (end?.id ?? 0) + 1 });
+  t.is(anew.at(-1)?.type, 'done');
+  // Who has read half of the old log goes on with the new one.
+  const half = { userId: 'u', messageId: id, lastEventId: 1 };
+  t.deepEqual(stored(await Array.fromAsync(broker.stream(half))), stored(anew));
+});
+
+test('the same position and an event of an unknown kind are not told, an event that is left out is a fault', async (t) => {
+  const pages = [
+    [
+      'id: 1\nevent: queued\ndata: {"message_id":"m","queue_position":2}\n\n',
+      'event: queued\ndata: {"message_id":"m","queue_position":1}\n\nid: 2\nevent: news\ndata: {}\n\n',
+    ],
+    ['event: queued\ndata: {"message_id":"m","queue_position":1}\n\nid: 3\ndata: {"type":"dance"}\n\n'],
+    ['id: 3\ndata: {"type":"dance"}\n\nid: 5\ndata: {}\n\n'],
+  ];
+  const asked: (string | undefined)[] = [];
+  const url = await aServer(t, (request, response) => {
+    asked.push(request.url);
+    response.setHeader('Content-Type', 'text/event-stream');
+    response.end(`retry: 1\n\n${pages.shift()?.join('')}`);
+  });
+  const events: BrokerEvent[] = [];
+  const reading = async () => {
+    for await (const event of new BrokerClient({ url: `${url}/broker/` }).stream({ userId: 'u 1', messageId: 'm' }))
+      events.push(event);
+  };
+  await t.throwsAsync(reading, { name: 'BrokerError', code: 'stream_broken', message: /5 came after event 3/ });
+  t.deepEqual(events, [
+    { type: 'queued', id: 1, message_id: 'm', queue_position: 2 },
+    { type: 'queued', id: undefined, message_id: 'm', queue_position: 1 },
+    { type: 'worker', id: 3, data: '{"type":"dance"}', engine: undefined },
+  ]);
+  const path = '/broker/api/v1/stream?user_id=u+1&message_id=m';
+  t.deepEqual(asked, [path, `${path}&last_event_id=2`, `${path}&last_event_id=3`]);
+});
+
+test('it comes back as soon as the broker says: retry, Retry-After', async (t) => {
+  const times: number[] = [];
+  const url = await aServer(t, (_request, response) => {
+    times.push(performance.now());
+    if (times.length === 1) {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('retry: 400\n\n');
+    } else if (times.length === 2) response.writeHead(503, { 'Retry-After': '1' }).end();
+    else response.writeHead(204).end();
+  });
+  t.deepEqual(await Array.fromAsync(new BrokerClient({ url }).stream({ userId: 'u', messageId: 'm' })), []);
+  const [first = 0, second = 0, third = 0] = times;
+  t.true(second - first >= 195 && second - first < 900, `${second - first}`);
+  t.true(third - second >= 995 && third - second < 2500, `${third - second}`);
+});
