@@ -75,11 +75,12 @@ export const deliveryMachine = setup({
   on: {
     'claim.lost': { guard: ownClaim, target: '.gone' },
     drain: { actions: assign({ draining: true }) },
-    abort: { target: '.gone' },
   },
   states: {
     claiming: {
       entry: assign({ claim: undefined, tidings: undefined, posted: undefined }),
+      // A claim that is made all the same runs out by its lease.
+      on: { abort: 'gone' },
       invoke: {
         src: 'claim',
         onDone: [
@@ -92,7 +93,10 @@ export const deliveryMachine = setup({
     composing: {
       // Whoever takes over goes on with what is in the log.
       always: { guard: draining, target: 'puttingOff' },
-      on: { drain: { target: 'puttingOff', actions: assign({ draining: true }) } },
+      on: {
+        drain: { target: 'puttingOff', actions: assign({ draining: true }) },
+        abort: 'puttingOff',
+      },
       invoke: {
         src: 'compose',
         input: ({ context }) => ({ claim: claimed(context) }),
@@ -104,6 +108,7 @@ export const deliveryMachine = setup({
       },
     },
     posting: {
+      on: { abort: 'puttingOff' },
       invoke: {
         src: 'post',
         input: ({ context }) => ({ claim: claimed(context), tidings: composed(context) }),

@@ -75,7 +75,7 @@ export type Posted =
 export type DeliveryEvent =
   /** Finish the attempt in hand, and give up the claim. */
   | { readonly type: 'drain' }
-  /** Stop. */
+  /** Break the attempt in hand off, and give up the claim. */
   | { readonly type: 'abort' }
   /** The claim with this token belongs to another broker now. */
   | { readonly type: 'claim.lost'; readonly token: number };

@@ -82,6 +82,13 @@ test('told to drain it finishes the attempt in hand, follows nothing more and cl
   t.is(after(claimed(CLAIM), END, DRAIN, DELIVERED, MORE).status, 'done');
 });
 
+test('told to abort it breaks the attempt in hand off and gives up the claim, and lets what is written be written', (t) => {
+  t.is(after(ABORT).status, 'done');
+  t.is(place(after(claimed(CLAIM), ABORT)), 'puttingOff');
+  t.is(place(after(claimed(CLAIM), END, ABORT)), 'puttingOff');
+  t.is(place(after(claimed(CLAIM), END, DELIVERED, ABORT)), 'settling');
+});
+
 test('a claim that was lost is dropped, one that was lost before is another matter', (t) => {
   for (const events of [[], [END], [END, DELIVERED], [END, FAILED]]) {
     t.is(after(claimed(CLAIM), ...events, lost(7)).status, 'done');

@@ -93,7 +93,7 @@ export class Passthrough {
   async #historyOf({ body }: Dispatcher.ResponseData): Promise<string | Readable> {
     const held: Buffer[] = [];
     let bytes = 0;
-    const chunks = body[Symbol.asyncIterator]();
+    const chunks: AsyncIterator<Buffer, unknown> = body[Symbol.asyncIterator]();
     try {
       while (bytes <= MAX_HISTORY_BYTES) {
         const { done, value } = await chunks.next();

@@ -112,8 +112,11 @@ export async function until<Answer>(ask: () => Promise<Answer | undefined | fals
 export async function renew(store: Store, claims: readonly Claim[]) {
   const told: Record<Renewal, Claim[]> = { renewed: [], lost: [], cancelled: [] };
   await store.renew(claims, (claim, renewal) => told[renewal].push(claim));
+  // Each part of the store answers when it does; here they stand as they were asked for.
+  const asked = (...of: readonly (readonly Claim[])[]) =>
+    claims.filter((claim) => of.some((one) => one.includes(claim)));
   const { renewed, lost, cancelled } = told;
-  return { renewed: [...renewed, ...cancelled], lost, cancelled };
+  return { renewed: asked(renewed, cancelled), lost: asked(lost), cancelled: asked(cancelled) };
 }
 
 /** Renews claims; answers those that were lost or cancelled, all others having been renewed. */
