@@ -21,8 +21,6 @@ const ASKED_FOR: Partial<Record<StopPoint['call'], readonly [method: string, pat
   message: ['GET', '/api/v1/queue/user-0/messages/unknown'],
   deadLetters: ['GET', '/api/v1/dead-letters'],
   requeue: ['POST', '/api/v1/queue/user-0/messages/unknown/retry'],
-  cancel: ['DELETE', '/api/v1/queue/user-0/messages/unknown'],
-  clear: ['DELETE', '/api/v1/queue/nobody'],
 };
 /** Calls that a broker makes only when it is told to stop while it has work in hand. */
 const WHEN_TOLD_TO_STOP: readonly StopPoint['call'][] = ['release', 'close'];
@@ -41,7 +39,10 @@ export async function runThroughStops(store: StoreKind, when: StopPoint['when'])
   const talking: Promise<void>[] = [];
   let up = true;
   for (const [index, point] of points.entries()) {
-    const user = new User({ queue: `user-${index}`, seed: index, messages: messagesOf(`user-${index}`) }, around);
+    const user = new User(
+      { queue: `user-${index}`, seed: index, messages: messagesOf(`user-${index}`, point) },
+      around,
+    );
     users.push(user);
     talking.push(user.talk());
     if (up) await bringToItsPoint(broker, point, deployment);
@@ -80,9 +81,13 @@ function planFor(store: StoreKind): Plan {
   return { seed: 0, store, brokers: 1, clocksMs: [0], env, users: [], faults: [] };
 }
 
-/** A worker that is too busy at first, one that takes so long that its claim is renewed, and one that says much. */
-function messagesOf(queue: string): MessagePlan[] {
+/**
+ * A worker that is too busy at first, one that takes so long that its claim is renewed, and one that says much. The last one
+ * is cancelled, or all that waits with it, where that is the call at which the broker is to stop.
+ */
+function messagesOf(queue: string, { call }: StopPoint): MessagePlan[] {
   const texts = ['[[status=503 failtimes=1]] busy', '[[ttft=700]] slow', '[[chunk=20 events=6]] plain'];
+  const last = texts.length - 1;
   return texts.map((text, index) => ({
     clientMessageId: `${queue}/${index}`,
     text: `${text} ${queue}`,
@@ -90,8 +95,8 @@ function messagesOf(queue: string): MessagePlan[] {
     streamed: false,
     givesUp: false,
     interrupts: false,
-    cancelledAfterMs: undefined,
-    clears: false,
+    cancelledAfterMs: call === 'cancel' && index === last ? 0 : undefined,
+    clears: call === 'clear' && index === last,
     listeners: [{ kind: 'stays', seed: index }],
   }));
 }
