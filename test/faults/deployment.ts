@@ -61,7 +61,7 @@ export async function deploy(plan: Plan, recording: Recording, stops: readonly S
       ...clock(plan.clocksMs[(index + life - 1) % plan.clocksMs.length] ?? 0),
       WORKER_BASE_URL: worker.url,
       WORKER_API_KEY: key,
-      ...stopAt(stops[life - 1], directory),
+      ...stopAt(stops[life - 1]),
     });
     const entry = (life: number) => (stops[life - 1] ? BROKER_THAT_STOPS : undefined);
     return parts.use(new Broker(name, { leaseMs, env, entry }, recording));
@@ -108,10 +108,9 @@ async function aDirectory(parts: AsyncDisposableStack): Promise<string> {
   return directory;
 }
 
-/** Many of these processes are started: what Node.js compiled for one is kept for the next. */
-function stopAt(point: StopPoint | undefined, directory: string): Record<string, string> {
+function stopAt(point: StopPoint | undefined): Record<string, string> {
   if (!point) return {};
-  return { STOP_AT: `${point.call} ${point.nth} ${point.when}`, NODE_COMPILE_CACHE: join(directory, 'compiled') };
+  return { STOP_AT: `${point.call} ${point.nth} ${point.when}` };
 }
 
 function clock(shiftMs: number): Record<string, string> {

@@ -34,7 +34,14 @@ process.once('exit', () => {
 
 function run(env: Record<string, string>, entry = MAIN): ChildProcess {
   const child = spawn(process.execPath, [entry], {
-    env: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], HOST: '127.0.0.1', PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'],
+      TMPDIR: process.env['TMPDIR'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   orphans.add(child);
