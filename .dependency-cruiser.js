@@ -100,7 +100,7 @@ export default {
           '^src/store/(store|events|result)[.]ts$',
           '^src/callbacks/details[.]ts$',
           '^src/worker/origins[.]ts$',
-          '^src/errors[.]ts$',
+          '^src/(errors|json)[.]ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

@@ -1,8 +1,8 @@
 import { assign, fromPromise, setup } from 'xstate';
-import type { DeliveryClaim, DeliveryEvent, Posted, Tidings } from './events.ts';
+import type { DeliveryClaim, DeliveryEvent, Destination, Posted, Tidings } from './events.ts';
 
 type Context = {
-  readonly destination: string;
+  readonly destination: Destination;
   readonly claim: DeliveryClaim | undefined;
   readonly tidings: Tidings | undefined;
   readonly posted: Posted | undefined;
@@ -45,11 +45,11 @@ export const deliveryMachine = setup({
   types: {
     context: {} as Context,
     events: {} as DeliveryEvent,
-    input: {} as { destination: string },
+    input: {} as { destination: Destination },
   },
   actors: {
     /** Claims the destination's oldest callback. */
-    claim: fromPromise<DeliveryClaim | undefined>(unprovided),
+    claim: fromPromise<DeliveryClaim | undefined, { destination: Destination }>(unprovided),
     /** Waits for what is to be told next of the claimed message. */
     compose: fromPromise<Tidings, { claim: DeliveryClaim }>(unprovided),
     /** Makes one attempt. Never fails. */
@@ -83,6 +83,7 @@ export const deliveryMachine = setup({
       on: { abort: 'gone' },
       invoke: {
         src: 'claim',
+        input: ({ context }) => ({ destination: context.destination }),
         onDone: [
           { guard: claimedOne, target: 'composing', actions: assign({ claim: ({ event }) => event.output }) },
           { target: 'gone' },
@@ -101,7 +102,7 @@ export const deliveryMachine = setup({
         src: 'compose',
         input: ({ context }) => ({ claim: claimed(context) }),
         onDone: [
-          { guard: nothingToTell, target: 'settling', actions: assign({ posted: undefined }) },
+          { guard: nothingToTell, target: 'settling' },
           { target: 'posting', actions: assign({ tidings: ({ event }) => event.output }) },
         ],
         onError: { target: 'puttingOff', actions: { type: 'reportFault', params: ({ event }) => event } },

@@ -45,10 +45,11 @@ export type UserEvent =
   /** The claim with this token belongs to another broker now: drop the work. */
   | { readonly type: 'claim.lost'; readonly token: number };
 
-/** The right to make the callback that is next for a destination: for one user and one URL. */
-export type DeliveryClaim = {
-  readonly queue: string;
-  readonly url: string;
+/** One user's callbacks to one URL: made one after the other, in the order in which their messages ended. */
+export type Destination = { readonly queue: string; readonly url: string };
+
+/** The right to make the callback that is next for a destination. */
+export type DeliveryClaim = Destination & {
   readonly messageId: string;
   /** Fencing token: what is written under an older one is refused. */
   readonly token: number;

@@ -3,13 +3,14 @@ import type { Logger } from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { type Actor, createActor, fromPromise } from 'xstate';
 import { deliveryMachine } from '../../machines/delivery.ts';
-import type { DeliveryClaim, Posted, Tidings } from '../../machines/events.ts';
+import type { DeliveryClaim, Destination, Posted, Tidings } from '../../machines/events.ts';
+import { backOffMs } from '../back-off.ts';
 import type { Composer } from '../callbacks/composer.ts';
 import { Delivery } from '../callbacks/delivery.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
-import type { DeliveryEnd, Destination, Outbox } from '../store/outbox.ts';
+import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
 
 type Parts = {
   readonly outbox: Outbox;
@@ -35,6 +36,7 @@ const AGAIN_MS = 1000;
 export class Deliveries {
   readonly #parts: Parts;
   readonly #webhook: Webhook | undefined;
+  readonly #machine: typeof deliveryMachine;
   readonly #live = new Map<string, Actor<typeof deliveryMachine>>();
   readonly #claims = new Map<string, Delivery>();
   readonly #lines = new Map<string, PQueue>();
@@ -45,6 +47,7 @@ export class Deliveries {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#webhook = parts.secret === undefined ? undefined : new Webhook(parts.secret);
+    this.#machine = this.#provided();
     this.#renewing = setInterval(() => void this.#renew(), parts.leaseMs / 4);
   }
 
@@ -52,11 +55,11 @@ export class Deliveries {
   hint(destination: Destination): void {
     const key = keyOf(destination);
     if (this.#draining || this.#live.has(key)) return;
-    const actor = createActor(this.#machineFor(destination, key), { id: key, input: { destination: key } });
+    const actor = createActor(this.#machine, { id: key, input: { destination } });
     this.#live.set(key, actor);
     const gone = () => {
       this.#live.delete(key);
-      this.#claims.delete(key);
+      this.#forget(key);
       if (!this.#live.size) this.#onGone();
     };
     actor.subscribe({
@@ -69,7 +72,7 @@ export class Deliveries {
     actor.start();
   }
 
-  /** Claims nothing more, and resolves when the attempts in hand are over, after `limitMs` at the latest. */
+  /** Claims nothing more, and resolves when the attempts in hand are over; after `limitMs` they are broken off. */
   async stop(limitMs: number): Promise<void> {
     this.#draining = true;
     const tell = (type: 'drain' | 'abort') => {
@@ -85,11 +88,13 @@ export class Deliveries {
     clearInterval(this.#renewing);
   }
 
-  #machineFor(destination: Destination, key: string) {
+  #provided(): typeof deliveryMachine {
     const { outbox, composer, log } = this.#parts;
     return deliveryMachine.provide({
       actors: {
-        claim: fromPromise(async (): Promise<DeliveryClaim | undefined> => {
+        claim: fromPromise(async ({ input: { destination } }): Promise<DeliveryClaim | undefined> => {
+          const key = keyOf(destination);
+          this.#forget(key);
           const claimed = await outbox.claim(destination);
           if (!claimed) return undefined;
           const delivery = new Delivery(claimed);
@@ -102,12 +107,21 @@ export class Deliveries {
         putOff: fromPromise(({ input }) => this.#putOff(Delivery.of(input.claim), input.posted)),
       },
       actions: {
-        reportFault: (_, { error }) => {
+        reportFault: ({ context }, { error }) => {
           const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
-          log[known ? 'warn' : 'error']({ user_id: destination.queue, err: error }, 'a callback was left for now');
+          log[known ? 'warn' : 'error'](
+            { user_id: context.destination.queue, err: error },
+            'a callback was left for now',
+          );
         },
       },
     });
+  }
+
+  #forget(key: string): void {
+    const delivery = this.#claims.get(key);
+    this.#claims.delete(key);
+    if (delivery) this.#parts.composer.leave(delivery);
   }
 
   async #post(delivery: Delivery, tidings: Tidings, signal: AbortSignal): Promise<Posted> {
@@ -129,7 +143,10 @@ export class Deliveries {
     const leftMs = this.#parts.retryMs - delivery.triedForMs;
     // An endpoint that asks for more patience than there is left is not asked before.
     if (leftMs <= 0 || answer.retryAfterMs > leftMs) return { type: 'refused', error: answer.reason };
-    const delayMs = Math.min(leftMs, Math.max(answer.retryAfterMs, backOffMs(delivery.attempts)));
+    const delayMs = Math.min(
+      leftMs,
+      Math.max(answer.retryAfterMs, backOffMs(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, delivery.attempts)),
+    );
     return { type: 'failed', error: answer.reason, delayMs };
   }
 
@@ -211,10 +228,4 @@ function endOf({ attempts }: Delivery, posted: Posted | undefined): DeliveryEnd 
 
 function keyOf({ queue, url }: Destination): string {
   return JSON.stringify([queue, url]);
-}
-
-/** Exponential, with full jitter on the upper half. */
-function backOffMs(attempts: number): number {
-  const most = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** attempts);
-  return most / 2 + (Math.random() * most) / 2;
 }

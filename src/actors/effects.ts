@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Claim, Opening, Outcome, Settled } from '../../machines/events.ts';
+import type { Claim, Destination, Opening, Outcome, Settled } from '../../machines/events.ts';
+import { backOffMs } from '../back-off.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
-import type { Destination } from '../store/outbox.ts';
 import type { Store } from '../store/store.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
@@ -102,7 +102,7 @@ export class Effects {
           return { type: 'ended', outcome: failed('worker_unavailable', error) };
         }
         const retryAfterMs = Math.min(opened.retryAfterMs, LONGEST_RETRY_AFTER_MS);
-        const delayMs = Math.max(retryAfterMs, backOffMs(turn.attempt));
+        const delayMs = Math.max(retryAfterMs, backOffMs(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, turn.attempt - 1));
         // Whoever comes next has to wait as well, should this broker stop now.
         turn.dueAt = performance.now() + delayMs;
         return { type: 'refused', delayMs, reason: opened.reason };
@@ -276,10 +276,4 @@ export class Effects {
     work.then(forget, forget);
     return work;
   }
-}
-
-/** Exponential, with full jitter on the upper half, so that many queues do not come back at once. */
-function backOffMs(attempt: number): number {
-  const most = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (attempt - 1));
-  return most / 2 + (Math.random() * most) / 2;
 }

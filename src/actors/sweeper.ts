@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Destination } from '../store/outbox.ts';
+import type { Destination } from '../../machines/events.ts';
 import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;

@@ -34,6 +34,20 @@ export class Composer {
     return details.kind === 'result' ? this.#result(delivery, details) : this.#next(delivery, details, signal);
   }
 
+  /** The delivery is over, or somebody else's. */
+  leave(delivery: Delivery): void {
+    if (delivery.feed) this.#hub.leave(delivery.feed);
+    delivery.feed = undefined;
+  }
+
+  async #follow(delivery: Delivery, signal: AbortSignal): Promise<Feed> {
+    const feed = await this.#hub.join(delivery.queue, delivery.messageId);
+    if (signal.aborted) this.#hub.leave(feed);
+    signal.throwIfAborted();
+    delivery.feed = feed;
+    return feed;
+  }
+
   async #result({ queue, messageId }: Delivery, details: Extract<Details, { kind: 'result' }>): Promise<Tidings> {
     const state = await this.#store.message(queue, messageId);
     if (!state || !hasEnded(state.status)) return SILENT;
@@ -63,14 +77,7 @@ export class Composer {
 
   /** Follows the message until there is something to tell. */
   async #next(delivery: Delivery, details: EngineDetails, signal: AbortSignal): Promise<Tidings> {
-    if (!delivery.utterances.length) {
-      const feed = await this.#hub.join(delivery.queue, delivery.messageId);
-      try {
-        await this.#listen(delivery, details, feed, signal);
-      } finally {
-        this.#hub.leave(feed);
-      }
-    }
+    if (!delivery.utterances.length) await this.#listen(delivery, details, signal);
     const [next, ...rest] = delivery.utterances;
     delivery.utterances = rest;
     if (!next) return SILENT;
@@ -83,7 +90,8 @@ export class Composer {
   }
 
   /** Resolves when there is something to tell, or the message has ended without. */
-  async #listen(delivery: Delivery, details: EngineDetails, feed: Feed, signal: AbortSignal): Promise<void> {
+  async #listen(delivery: Delivery, details: EngineDetails, signal: AbortSignal): Promise<void> {
+    const feed = delivery.feed ?? (await this.#follow(delivery, signal));
     if (!delivery.voice) {
       delivery.voice = new Voice(details, Date.now());
       if (delivery.again) delivery.told = (await this.#store.message(delivery.queue, delivery.messageId))?.last ?? 0;

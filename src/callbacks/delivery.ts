@@ -1,5 +1,6 @@
 import type { DeliveryClaim } from '../../machines/events.ts';
 import type { ClaimedDelivery } from '../store/outbox.ts';
+import type { Feed } from '../stream/feed.ts';
 import { type Details, readDetails } from './details.ts';
 import type { Utterance, Voice } from './voice.ts';
 
@@ -14,6 +15,8 @@ export class Delivery implements DeliveryClaim {
   /** It was claimed before: what was in the log by now is not told again, but for the end. */
   readonly again: boolean;
   readonly #since: number;
+  /** The message's live end, while it is followed. */
+  feed: Feed | undefined;
   /** What tells of the message's progress. */
   voice: Voice | undefined;
   /** Told of, and not posted yet. */

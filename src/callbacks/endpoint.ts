@@ -2,6 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup as lookupName } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
+import { retryAfterMs } from '../back-off.ts';
 import { isPublic } from './address.ts';
 
 export type EndpointSettings = {
@@ -80,8 +81,7 @@ export class Endpoints {
       if (statusCode >= 200 && statusCode < 300) return { type: 'accepted' };
       const reason = `the endpoint answered ${statusCode}`;
       if (statusCode === 410) return { type: 'refused', reason };
-      const retryAfter = answered['retry-after'];
-      return { type: 'failed', reason, retryAfterMs: milliseconds(typeof retryAfter === 'string' ? retryAfter : '') };
+      return { type: 'failed', reason, retryAfterMs: retryAfterMs(answered['retry-after']) };
     } catch (error) {
       if (signal.aborted) throw error;
       // Not refused for good: what a name means may change.
@@ -125,13 +125,6 @@ function guardedConnector(lookup: Lookup): buildConnector.connector {
       return callback(new NotPublic('it is at a non-public address'), null);
     });
   };
-}
-
-/** `Retry-After` is seconds or a date (RFC 9110, 10.2.3). */
-function milliseconds(retryAfter: string): number {
-  if (!retryAfter) return 0;
-  const value = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
-  return Number.isFinite(value) ? Math.max(0, value) : 0;
 }
 
 function reasonOf(error: unknown): string {

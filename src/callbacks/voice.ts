@@ -1,3 +1,4 @@
+import { objectIn } from '../json.ts';
 import { responseIn } from '../store/result.ts';
 import type { LogEvent } from '../store/store.ts';
 import type { EngineDetails } from './details.ts';
@@ -41,14 +42,14 @@ export class Voice {
       case 'done':
         return this.#completed();
       case 'error':
-        return [{ last: true, fields: { type: 'error', error: fieldsOf(data)['error'] } }];
+        return [{ last: true, fields: { type: 'error', error: objectIn(data)['error'] } }];
       default:
         return [];
     }
   }
 
   #worker(data: string, nowMs: number): readonly Utterance[] {
-    const event = fieldsOf(data);
+    const event = objectIn(data);
     switch (event['type']) {
       case 'status':
         return this.#details.mode === 'complete' ? [] : [progress({ type: 'status', message: event['message'] })];
@@ -109,9 +110,4 @@ export class Voice {
 
 function progress(fields: Utterance['fields']): Utterance {
   return { last: false, fields };
-}
-
-function fieldsOf(data: string): Readonly<Record<string, unknown>> {
-  const fields: unknown = JSON.parse(data);
-  return typeof fields === 'object' && fields !== null ? { ...fields } : {};
 }

@@ -73,12 +73,14 @@ export async function mustHaveRoom(services: Services, interrupted?: string): Pr
   }
 }
 
-/** The `Idempotency-Key` of a request; empty when it has none. */
-export function idempotencyKeyOf(ctx: Context): string {
+/** A name under which the same message is accepted once (G3): its `Idempotency-Key`, if it has one. */
+export function headerKeys(ctx: Context, userId: string): readonly string[] {
   const key = ctx.get('Idempotency-Key');
-  if (key.length <= MAX_KEY_CHARS) return key;
-  const detail = `Idempotency-Key must be at most ${MAX_KEY_CHARS} characters long.`;
-  throw new Refusal(400, 'invalid_idempotency_key', detail);
+  if (key.length > MAX_KEY_CHARS) {
+    const detail = `Idempotency-Key must be at most ${MAX_KEY_CHARS} characters long.`;
+    throw new Refusal(400, 'invalid_idempotency_key', detail);
+  }
+  return key ? [JSON.stringify(['header', userId, key])] : [];
 }
 
 /** The queue takes no more messages. */

@@ -4,7 +4,7 @@ import { Refusal } from '../errors.ts';
 import { queuedEvent } from '../store/events.ts';
 import type { Callback } from '../store/outbox.ts';
 import { encode } from '../stream/frame.ts';
-import { accept, idempotencyKeyOf, mustHaveRoom, mustNotDrain } from './acceptance.ts';
+import { accept, headerKeys, mustHaveRoom, mustNotDrain } from './acceptance.ts';
 import type { Services } from './app.ts';
 import { type MessageBody, queueOf, readMessage } from './schema.ts';
 import { answerStream, streamMessage, streamUrl } from './stream.ts';
@@ -15,14 +15,14 @@ export function postMessage(services: Services): Middleware {
   return async (ctx) => {
     mustNotDrain(services);
     const body = readMessage(ctx.request.body);
-    const queue = queueOf(body);
+    const queue = queueOf(body, body.org_id);
     await mustHaveRoom(services, body.if_busy === 'interrupt' ? queue : undefined);
     const streamed = ctx.accepts('json', 'text/event-stream') === 'text/event-stream';
     const message = {
       queue,
       userId: body.user_id,
       payload: JSON.stringify(workerRequest(body)),
-      deduplicationKeys: deduplicationKeys(body, idempotencyKeyOf(ctx)),
+      deduplicationKeys: [...clientKeys(body), ...headerKeys(ctx, body.user_id)],
       ifBusy: body.if_busy ?? 'enqueue',
       callback: callbackOf(services, body),
     };
@@ -73,11 +73,7 @@ function workerRequest(body: MessageBody): Record<string, unknown> {
   };
 }
 
-/** Names under which the same message is accepted once (G3). JSON keeps ids apart whatever characters they hold. */
-function deduplicationKeys(body: MessageBody, idempotencyKey: string): readonly string[] {
-  const keys: string[] = [];
-  if (body.client_message_id)
-    keys.push(JSON.stringify(['client', body.user_id, body.client_id, body.client_message_id]));
-  if (idempotencyKey) keys.push(JSON.stringify(['header', body.user_id, idempotencyKey]));
-  return keys;
+/** A name under which the same message is accepted once (G3). JSON keeps ids apart whatever characters they hold. */
+function clientKeys({ user_id, client_id, client_message_id }: MessageBody): readonly string[] {
+  return client_message_id ? [JSON.stringify(['client', user_id, client_id, client_message_id])] : [];
 }

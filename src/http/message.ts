@@ -42,8 +42,9 @@ export function deleteMessage({ store, hub }: Services): Middleware {
     const cancelled = await store.cancel(queue, messageId);
     if (!cancelled) throw unknownMessage();
     const { type } = cancelled;
+    const patience = AbortSignal.timeout(CANCEL_WITHIN_MS);
     const status =
-      type === 'ended' ? cancelled.status : type === 'cancelled' ? type : await endOf(hub, queue, messageId);
+      type === 'ended' ? cancelled.status : type === 'cancelled' ? type : await endOf(hub, queue, messageId, patience);
     if (status && (type === 'ended' || status !== 'cancelled')) throw alreadyEnded(status);
     ctx.status = status ? 200 : 202;
     ctx.body = { message_id: messageId, status: status ?? 'cancelling' };
@@ -93,10 +94,14 @@ export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** How the message ends; undefined when it has not within the time there is. */
-async function endOf(hub: Hub, queue: string, messageId: string): Promise<MessageStatus | undefined> {
+/** How the message ends; undefined when `patience` aborts before, or the broker stops. Throws Refusal if it is unknown. */
+export async function endOf(
+  hub: Hub,
+  queue: string,
+  messageId: string,
+  patience: AbortSignal,
+): Promise<MessageStatus | undefined> {
   const feed = await hub.join(queue, messageId);
-  const patience = AbortSignal.timeout(CANCEL_WITHIN_MS);
   try {
     while (!patience.aborted && !feed.closed) {
       const { version } = feed;

@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { Refusal } from '../errors.ts';
+import { isObject } from '../json.ts';
 
 /** The longest an id may be: `user_id`, `client_id` and the like. */
-const MAX_ID_CHARS = 256;
+export const MAX_ID_CHARS = 256;
 /** A group chat's queue is named by up to three ids. */
 const MAX_QUEUE_CHARS = 1024;
 
 const CLEAN = 'must be valid Unicode without NUL characters or lone surrogates';
-const text = z
+/** A text that can be stored and sent on as it is. */
+export const text = z
   .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') })
   .refine((value) => value.isWellFormed() && !value.includes('\0'), CLEAN);
 const idOf = (most: number) =>
@@ -57,10 +59,6 @@ function needs(path: string, message: string) {
   };
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** One that is no text at all is another fault. */
 function isBlank(value: unknown): boolean {
   return value == null || (typeof value === 'string' && value.trim() === '');
@@ -70,10 +68,15 @@ function isGroup(chatType: string | null | undefined): boolean {
   return chatType === 'group' || chatType === 'supergroup';
 }
 
+/** What tells the queue of a message, by whichever door it comes. */
+type Sender = Pick<MessageBody, 'user_id' | 'chat_id' | 'thread_id'> & {
+  readonly chat_type?: string | null | undefined;
+};
+
 /** The queue that a message belongs to: its user's, or its group chat's. */
-export function queueOf({ user_id, org_id, chat_type, chat_id, thread_id }: MessageBody): string {
-  if (!isGroup(chat_type)) return user_id;
-  return ['group', org_id, chat_id, ...(thread_id == null ? [] : [thread_id])].join(':');
+export function queueOf({ user_id, chat_type, chat_id, thread_id }: Sender, org: string): string {
+  if (!isGroup(chat_type) || chat_id == null) return user_id;
+  return ['group', org, chat_id, ...(thread_id == null ? [] : [thread_id])].join(':');
 }
 
 export type MessageBody = z.infer<typeof newMessage>;

@@ -1,4 +1,4 @@
-import type { DeliveryClaim } from '../../machines/events.ts';
+import type { DeliveryClaim, Destination } from '../../machines/events.ts';
 
 /**
  * The port to the callbacks that are still to be made. An entry comes in with the step that ends its message, or that
@@ -21,9 +21,6 @@ export interface Outbox {
   /** Gives the claim up: the callback is due again in `delayMs`. A claim already lost is no fault. */
   postpone(claim: DeliveryClaim, tries: Tries, delayMs: number): Promise<void>;
 }
-
-/** One user's callbacks to one URL: made one after the other, in the order in which their messages ended. */
-export type Destination = { readonly queue: string; readonly url: string };
 
 export type ClaimedDelivery = DeliveryClaim & {
   /** What the message was given for its callback. */

@@ -1,5 +1,5 @@
-import type { Claim, EndStatus, Outcome } from '../../machines/events.ts';
-import type { Callback, DeliveryStatus, Destination, Outbox, Tries } from './outbox.ts';
+import type { Claim, Destination, EndStatus, Outcome } from '../../machines/events.ts';
+import type { Callback, DeliveryStatus, Outbox, Tries } from './outbox.ts';
 
 /**
  * The port to everything that must survive this process. Two adapters keep it (`redis/`, `embedded/`) and one

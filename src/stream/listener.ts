@@ -109,10 +109,9 @@ export class Listener {
     let count = 0;
     const rendered: Uint8Array[] = [];
     for (const frame of this.#unsent) {
-      const said = this.#dialect.render(frame);
-      if (count && bytes + said.length > SLICE_BYTES) break;
-      rendered.push(said);
-      bytes += said.length;
+      if (count && bytes + frame.bytes.length > SLICE_BYTES) break;
+      rendered.push(this.#dialect.render(frame));
+      bytes += frame.bytes.length;
       count += 1;
       if (frame.last) break;
     }

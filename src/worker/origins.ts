@@ -1,3 +1,5 @@
+import { isObject } from '../json.ts';
+
 /** What the worker says of itself, as clients are to see it: links to its own origin lead to the broker's public one. */
 export class Origins {
   readonly #worker: string;
@@ -34,8 +36,4 @@ export class Origins {
     const { origin } = new URL(link);
     return origin === this.#worker ? `${this.#public}${link.slice(origin.length)}` : link;
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

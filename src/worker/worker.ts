@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { Outcome } from '../../machines/events.ts';
+import { retryAfterMs } from '../back-off.ts';
 import { Deadline, WorkerCall, WorkerProtocolFault } from './call.ts';
 
 export type WorkerSettings = {
@@ -62,9 +63,8 @@ export class Worker {
         body: message.payload,
       });
       if (response.statusCode !== 200) {
-        const retryAfter = response.headers['retry-after'];
         const text = await beginning(response.body);
-        return refusal(response.statusCode, text, typeof retryAfter === 'string' ? retryAfter : undefined);
+        return refusal(response.statusCode, text, response.headers['retry-after']);
       }
       const call = new WorkerCall(response.body, deadline);
       opened = await call.begin();
@@ -128,10 +128,10 @@ export function failed(code: string, error: string): Outcome {
   return { status: 'failed', code, error };
 }
 
-function refusal(status: number, body: string, retryAfter: string | undefined): Opened {
+function refusal(status: number, body: string, retryAfter: string | string[] | undefined): Opened {
   if (RETRYABLE.has(status)) {
     const reason = `the worker answered ${status}`;
-    return { type: 'refused', reached: status === 429, reason, retryAfterMs: milliseconds(retryAfter) };
+    return { type: 'refused', reached: status === 429, reason, retryAfterMs: retryAfterMs(retryAfter) };
   }
   if (status === 401 || status === 403) {
     const error = `The worker refuses the broker's key (${status}); its WORKER_API_KEY must be set right.`;
@@ -163,13 +163,6 @@ function sentence(body: string): string {
     // Not JSON: told as it is.
   }
   return body.trim().slice(0, 200) || 'it gave no reason';
-}
-
-/** `Retry-After` is seconds or a date (RFC 9110, 10.2.3). */
-function milliseconds(retryAfter: string | undefined): number {
-  if (!retryAfter) return 0;
-  const value = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
-  return Number.isFinite(value) ? Math.max(0, value) : 0;
 }
 
 function isTimeout(error: unknown): boolean {

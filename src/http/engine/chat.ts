@@ -1,13 +1,14 @@
 import type { Context, Middleware } from 'koa';
 import { writeDetails } from '../../callbacks/details.ts';
-import { hasEnded, queuedEvent } from '../../store/events.ts';
+import { queuedEvent } from '../../store/events.ts';
 import type { Callback } from '../../store/outbox.ts';
 import { resultOf } from '../../store/result.ts';
 import type { MessageState } from '../../store/store.ts';
 import { encode } from '../../stream/frame.ts';
-import { type Accepted, accept, idempotencyKeyOf, mustHaveRoom, mustNotDrain } from '../acceptance.ts';
+import { type Accepted, accept, headerKeys, mustHaveRoom, mustNotDrain } from '../acceptance.ts';
 import type { Services } from '../app.ts';
 import { keyOf } from '../keys.ts';
+import { endOf } from '../message.ts';
 import { answerStream, streamMessage } from '../stream.ts';
 import { engineDialect } from './dialect.ts';
 import { EngineFault } from './fault.ts';
@@ -40,8 +41,14 @@ export function postChat(services: Services): Middleware {
     const { messageId } = await take(services, ctx, body, { streamed: false });
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());
-    const state = await endOf(services, queue, messageId, gone.signal);
-    if (!state) return;
+    const status = await endOf(services.hub, queue, messageId, gone.signal);
+    if (gone.signal.aborted) return;
+    if (!status) {
+      const again = 'This broker is stopping. The message is kept and will be answered; ask for it in the history.';
+      throw new EngineFault(503, again, { code: 'DRAINING', retryAfterSeconds: 2 });
+    }
+    const state = await services.store.message(queue, messageId);
+    if (!state) throw forgotten();
     if (state.status !== 'completed') throw failureOf(state);
     const response = services.origins.rewrite((await resultOf(services.store, queue, state)) ?? {});
     ctx.body = { message_id: messageId, ...response };
@@ -84,12 +91,11 @@ type Wish = {
 async function take(services: Services, ctx: Context, body: ChatBody, wish: Wish): Promise<Accepted> {
   await mustHaveRoom(services);
   const { streamed, callback, keys = [] } = wish;
-  const idempotencyKey = idempotencyKeyOf(ctx);
   const message = {
     queue: queueOf(body),
     userId: body.user_id,
     payload: JSON.stringify(requestOf(body)),
-    deduplicationKeys: idempotencyKey ? [...keys, JSON.stringify(['header', body.user_id, idempotencyKey])] : keys,
+    deduplicationKeys: [...keys, ...headerKeys(ctx, body.user_id)],
     ifBusy: 'enqueue' as const,
     callback,
   };
@@ -104,36 +110,6 @@ async function aheadOf({ store }: Services, queue: string, messageId: string, po
   } catch {
     // It is accepted, whatever happens now: what is told in passing is not worth a fault.
     return position - 1;
-  }
-}
-
-/** How the message ended; undefined when the client has gone before. */
-async function endOf(
-  { store, hub }: Services,
-  queue: string,
-  messageId: string,
-  gone: AbortSignal,
-): Promise<MessageState | undefined> {
-  const feed = await hub.join(queue, messageId);
-  try {
-    while (!gone.aborted) {
-      const { version } = feed;
-      const page = await feed.read(0, 0);
-      if (!page) throw forgotten();
-      if (hasEnded(page.status)) {
-        const state = await store.message(queue, messageId);
-        if (!state) throw forgotten();
-        return state;
-      }
-      if (feed.closed) {
-        const again = 'This broker is stopping. The message is kept and will be answered; ask for it in the history.';
-        throw new EngineFault(503, again, { code: 'DRAINING', retryAfterSeconds: 2 });
-      }
-      await feed.news(version, gone);
-    }
-    return undefined;
-  } finally {
-    hub.leave(feed);
   }
 }
 

@@ -1,3 +1,4 @@
+import { objectIn } from '../../json.ts';
 import { responseIn } from '../../store/result.ts';
 import type { Dialect } from '../../stream/dialect.ts';
 import { dataOf, type Frame } from '../../stream/frame.ts';
@@ -24,11 +25,11 @@ export function engineDialect(origins: Origins): Dialect {
           told ||= isError(frame);
           return own(frame, origins);
         case 'queued':
-          return queued(fieldsOf(frame)['queue_position']);
+          return queued(objectIn(dataOf(frame))['queue_position']);
         case 'retrying':
           return line({ type: 'status', message: 'The engine did not answer. Trying again...' });
         case 'error':
-          return told ? NOTHING : line({ type: 'error', error: fieldsOf(frame)['error'] });
+          return told ? NOTHING : line({ type: 'error', error: objectIn(dataOf(frame))['error'] });
         default:
           return NOTHING;
       }
@@ -52,14 +53,9 @@ function own(frame: Frame, origins: Origins): Uint8Array {
 }
 
 function isError(frame: Frame): boolean {
-  return frame.bytes.includes('"error"') && fieldsOf(frame)['type'] === 'error';
+  return frame.bytes.includes('"error"') && objectIn(dataOf(frame))['type'] === 'error';
 }
 
 function line(event: Record<string, unknown>): Uint8Array {
   return Buffer.from(`data: ${JSON.stringify(event)}\n\n`);
-}
-
-function fieldsOf(frame: Frame): Readonly<Record<string, unknown>> {
-  const fields: unknown = JSON.parse(dataOf(frame));
-  return typeof fields === 'object' && fields !== null ? { ...fields } : {};
 }

@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import { Agent, type Dispatcher, request } from 'undici';
-import { isObject, type Origins } from '../../worker/origins.ts';
+import { isObject } from '../../json.ts';
+import type { Origins } from '../../worker/origins.ts';
 import { EngineFault } from './fault.ts';
 
 export type PassthroughSettings = {

@@ -1,16 +1,12 @@
 import { z } from 'zod';
+import { MAX_ID_CHARS, queueOf as queueNamed, text } from '../schema.ts';
 import { EngineFault } from './fault.ts';
 
 /** What the engine takes where nothing is said (recordings 13 and 14). */
 const DEFAULT_ORG = 'unfoldingWord';
-const MAX_ID_CHARS = 256;
 const DEFAULT_THROTTLE_SECONDS = 3;
 const CALLBACK_FIELDS = ['progress_callback_url', 'progress_mode', 'progress_throttle_seconds', 'message_key'] as const;
 
-const CLEAN = 'must be valid Unicode without NUL characters or lone surrogates';
-const text = z
-  .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') })
-  .refine((value) => value.isWellFormed() && !value.includes('\0'), CLEAN);
 const id = text
   .max(MAX_ID_CHARS, `must be at most ${MAX_ID_CHARS} characters long`)
   .refine((value) => value.trim() !== '', 'is required');
@@ -64,16 +60,14 @@ export function readCallback(body: unknown): CallbackBody & { readonly throttleS
 
 /** What the engine is sent, as the client sent it: only its own fields. */
 export function requestOf(body: ChatBody): Record<string, unknown> {
-  const { org, org_id, message_type, ...rest } = chat.parse(body);
-  const given = Object.entries({ ...rest, org: org ?? org_id }).filter(([, value]) => value != null);
-  return { ...Object.fromEntries(given), message_type: message_type ?? 'text' };
+  const fields = Object.keys(chat.shape).filter((name) => name !== 'org_id');
+  const given = Object.entries({ ...body, org: body.org ?? body.org_id, message_type: body.message_type ?? 'text' });
+  return Object.fromEntries(given.filter(([name, value]) => value != null && fields.includes(name)));
 }
 
 /** The queue it belongs to: the same as that of `POST /api/v1/message`. */
-export function queueOf({ user_id, org, org_id, chat_type, chat_id, thread_id }: ChatBody): string {
-  if ((chat_type !== 'group' && chat_type !== 'supergroup') || chat_id == null) return user_id;
-  const of = ['group', org ?? org_id ?? DEFAULT_ORG, chat_id];
-  return [...of, ...(thread_id == null ? [] : [thread_id])].join(':');
+export function queueOf(body: ChatBody): string {
+  return queueNamed(body, body.org ?? body.org_id ?? DEFAULT_ORG);
 }
 
 function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {

@@ -1,6 +1,6 @@
-import type { DeliveryClaim } from '../../../machines/events.ts';
+import type { DeliveryClaim, Destination } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
-import type { Callback, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Destination, Outbox, Tries } from '../outbox.ts';
+import type { Callback, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Outbox, Tries } from '../outbox.ts';
 import type { CallbackState, StoreSettings } from '../store.ts';
 import type { Database } from './database.ts';
 import type { MessageRow } from './messages.ts';

@@ -1,6 +1,6 @@
-import type { DeliveryClaim } from '../../../machines/events.ts';
+import type { DeliveryClaim, Destination } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
-import type { ClaimedDelivery, DeliveryEnd, Destination, Outbox, Tries } from '../outbox.ts';
+import type { ClaimedDelivery, DeliveryEnd, Outbox, Tries } from '../outbox.ts';
 import { answersOf, integer, list, text } from './reply.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 

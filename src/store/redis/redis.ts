@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Claim, Outcome } from '../../../machines/events.ts';
+import type { Claim, Destination, Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
 import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
-import type { Destination } from '../outbox.ts';
 import {
   type Cancelled,
   type CancelledClaim,
