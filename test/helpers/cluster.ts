@@ -4,6 +4,8 @@ import { type RedisServer, startRedis } from './redis.ts';
 
 const MASTERS = 3;
 const FORMS_WITHIN_MS = 30_000;
+/** Redis gives a failover up after 5 s, as when the vote for it is lost: then it has to be asked for again. */
+const FAILOVER_WITHIN_MS = 6000;
 
 export type RedisCluster = {
   /** All nodes, as `REDIS_URL` takes them. */
@@ -76,8 +78,14 @@ export async function startCluster(): Promise<RedisCluster> {
       const roles = await Promise.all(servers.map((server) => ask(server, 'INFO', 'replication')));
       const replica = servers[roles.findIndex((role) => role.includes('role:slave'))];
       if (!replica) throw new Error('The Redis Cluster has no replica.');
-      await ask(replica, 'CLUSTER', 'FAILOVER');
-      await until(async () => (await ask(replica, 'INFO', 'replication')).includes('role:master'));
+      const isMaster = async () => (await ask(replica, 'INFO', 'replication')).includes('role:master');
+      await until(async () => {
+        if (await isMaster()) return true;
+        await ask(replica, 'CLUSTER', 'FAILOVER');
+        const deadline = Date.now() + FAILOVER_WITHIN_MS;
+        while (!(await isMaster()) && Date.now() < deadline) await delay(50);
+        return isMaster();
+      });
       await whole();
     },
     flush: async () => void (await Promise.all(masters.map((master) => ask(master, 'FLUSHALL')))),
