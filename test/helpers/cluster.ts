@@ -13,6 +13,11 @@ export type RedisCluster = {
   /** Masters at first, and their replicas. */
   readonly masters: readonly RedisServer[];
   readonly nodes: readonly RedisServer[];
+  /**
+   * Kills the first master at once, with what clients are asking of it at that moment, when its replica has all that it has
+   * confirmed. Redis replicates behind its answers: what it has not passed on by then nobody above it can keep.
+   */
+  killMaster(): Promise<void>;
   /** Removes everything that is stored. */
   flush(): Promise<void>;
   /** Makes one of the replicas the master in place of its own, which loses nothing by it; resolves when all know. */
@@ -74,6 +79,15 @@ export async function startCluster(): Promise<RedisCluster> {
     url: servers.map(({ url }) => url).join(','),
     masters,
     nodes: servers,
+    killMaster: async () => {
+      await ask(first, 'CLIENT', 'PAUSE', '60000', 'WRITE');
+      await until(async () => {
+        const said = await ask(first, 'INFO', 'replication');
+        const [, at] = /master_repl_offset:(\d+)/.exec(said) ?? [];
+        return at !== undefined && said.includes(`offset=${at},`);
+      });
+      await first.kill();
+    },
     failOver: async () => {
       const roles = await Promise.all(servers.map((server) => ask(server, 'INFO', 'replication')));
       const replica = servers[roles.findIndex((role) => role.includes('role:slave'))];
