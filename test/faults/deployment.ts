@@ -31,6 +31,7 @@ export type SharedStore = {
   readonly proxies: readonly TcpProxy[];
   /** Makes a replica the master in place of its own; resolves when it is. Nothing is lost by it. */
   readonly failOver: () => Promise<void>;
+  readonly crashMaster: () => Promise<void>;
 };
 
 /** Brokers, their store and their worker, up and running. */
@@ -87,7 +88,8 @@ async function aSharedStore(parts: AsyncDisposableStack, { store, brokers }: Pla
       const cluster = await startCluster();
       parts.defer(() => cluster.stop());
       const urls = Array.from({ length: brokers }, () => cluster.url);
-      return { nodes: cluster.nodes, urls, proxies: [], failOver: cluster.failOver };
+      const { nodes, failOver, crashMaster } = cluster;
+      return { nodes, urls, proxies: [], failOver, crashMaster };
     }
   }
 }
@@ -98,8 +100,8 @@ async function aRedis(parts: AsyncDisposableStack, brokers: number): Promise<Sha
   const proxies = await Promise.all(Array.from({ length: brokers }, () => TcpProxy.start(redis.port)));
   for (const proxy of proxies) parts.use(proxy);
   const urls = proxies.map(({ port }) => `redis://127.0.0.1:${port}`);
-  const failOver = () => Promise.reject(new Error('A single Redis has no replica.'));
-  return { nodes: [redis], urls, proxies, failOver };
+  const noReplica = () => Promise.reject(new Error('A single Redis has no replica.'));
+  return { nodes: [redis], urls, proxies, failOver: noReplica, crashMaster: noReplica };
 }
 
 async function aDirectory(parts: AsyncDisposableStack): Promise<string> {

@@ -60,6 +60,11 @@ const INFLICT: Readonly<Record<FaultKind, Inflict>> = {
     await sharedOf(deployment).failOver();
     over();
   },
+  'a master is killed': async (deployment) => {
+    const over = cutOff(deployment, deployment.brokers);
+    await sharedOf(deployment).crashMaster();
+    over();
+  },
   'scripts are flushed': async (deployment) => {
     for (const node of sharedOf(deployment).nodes) {
       const answer = await node.say('SCRIPT FLUSH');

@@ -66,7 +66,7 @@ const AT_REDIS = [
   'the network holds everything',
 ] as const;
 
-const AT_CLUSTER = ['a replica takes over', 'a node hangs', 'scripts are flushed'] as const;
+const AT_CLUSTER = ['a replica takes over', 'a master is killed', 'a node hangs', 'scripts are flushed'] as const;
 /** These take so long that they are rare. */
 const LONG = ['the worker is down for long', 'Redis is frozen for long'] as const;
 
@@ -129,6 +129,7 @@ const DURATIONS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   'Redis is frozen': [3000, 3000],
   'Redis is frozen for long': [15_000, 15_000],
   'a replica takes over': [0, 0],
+  'a master is killed': [0, 0],
   // Shorter than the Cluster waits before it puts a replica in its place.
   'a node hangs': [400, 900],
   'scripts are flushed': [0, 0],

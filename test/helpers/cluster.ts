@@ -6,6 +6,8 @@ const MASTERS = 3;
 const FORMS_WITHIN_MS = 30_000;
 /** Redis gives a failover up after 5 s, as when the vote for it is lost: then it has to be asked for again. */
 const FAILOVER_WITHIN_MS = 6000;
+/** A broker that was told there is no replica goes by that for so long at the most. */
+const LEARNED_WITHIN_MS = 2500;
 
 export type RedisCluster = {
   /** All nodes, as `REDIS_URL` takes them. */
@@ -13,11 +15,10 @@ export type RedisCluster = {
   /** Masters at first, and their replicas. */
   readonly masters: readonly RedisServer[];
   readonly nodes: readonly RedisServer[];
-  /**
-   * Kills the first master at once, with what clients are asking of it at that moment, when its replica has all that it has
-   * confirmed. Redis replicates behind its answers: what it has not passed on by then nobody above it can keep.
-   */
+  /** Kills the first master at once, with what clients are asking of it at that moment. */
   killMaster(): Promise<void>;
+  /** Kills a master; resolves when its replica has taken its place, and it is up again as the replica of that. */
+  crashMaster(): Promise<void>;
   /** Removes everything that is stored. */
   flush(): Promise<void>;
   /** Makes one of the replicas the master in place of its own, which loses nothing by it; resolves when all know. */
@@ -29,7 +30,16 @@ export type RedisCluster = {
 
 /** Starts a Redis Cluster of three masters, each with a replica, on free ports. */
 export async function startCluster(): Promise<RedisCluster> {
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-replica-validity-factor', '0'];
+  const args = [
+    '--cluster-enabled',
+    'yes',
+    '--repl-diskless-sync-delay',
+    '0',
+    '--cluster-node-timeout',
+    '1000',
+    '--cluster-replica-validity-factor',
+    '0',
+  ];
   const servers = await Promise.all(Array.from({ length: 2 * MASTERS }, () => startRedis({ busPort: true, args })));
   const masters = servers.slice(0, MASTERS);
   const ask = async (server: RedisServer, ...words: [string, ...string[]]): Promise<string> => {
@@ -41,6 +51,19 @@ export async function startCluster(): Promise<RedisCluster> {
     } finally {
       client.disconnect();
     }
+  };
+  const about = (server: RedisServer) => ask(server, 'INFO', 'replication');
+  const aReplica = async () => {
+    const said = await Promise.all(servers.map(about));
+    const index = said.findIndex((one) => one.includes('role:slave') && one.includes('master_link_status:up'));
+    const replica = servers[index];
+    if (!replica) throw new Error('The Redis Cluster has no replica.');
+    return { replica, masterPort: Number(/master_port:(\d+)/.exec(said[index] ?? '')?.[1]) };
+  };
+  /** Resolves when the replica of a master has what that has by now. */
+  const upToDate = async (master: RedisServer) => {
+    const offset = Number(/master_repl_offset:(\d+)/.exec(await about(master))?.[1]);
+    await until(async () => Number(/state=online,offset=(\d+)/.exec(await about(master))?.[1]) >= offset);
   };
   const until = async (holds: () => Promise<boolean>): Promise<void> => {
     const deadline = Date.now() + FORMS_WITHIN_MS;
@@ -59,8 +82,10 @@ export async function startCluster(): Promise<RedisCluster> {
   const [first] = servers;
   if (!first) throw new Error('A Redis Cluster needs a node.');
   await Promise.all(masters.map((master, index) => ask(master, 'CLUSTER', 'ADDSLOTSRANGE', ...slotsOf(index))));
-  for (const server of servers) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(server.port));
   await until(async () => {
+    // A node that is busy misses it, and is met again.
+    for (const server of servers) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(server.port));
+    await delay(100);
     const known = await Promise.all(servers.map((server) => ask(server, 'CLUSTER', 'INFO')));
     return known.every((answer) => answer.includes(`cluster_known_nodes:${servers.length}`));
   });
@@ -71,28 +96,34 @@ export async function startCluster(): Promise<RedisCluster> {
     }),
   );
   await until(async () => {
-    const roles = await Promise.all(servers.slice(MASTERS).map((server) => ask(server, 'INFO', 'replication')));
-    return roles.every((answer) => answer.includes('role:slave') && answer.includes('master_link_status:up'));
+    const said = await Promise.all(masters.map(about));
+    return said.every((answer) => answer.includes('state=online'));
   });
+  const flush = async () => void (await Promise.all(masters.map((master) => ask(master, 'FLUSHALL'))));
+  // A replica counts once it has something to confirm.
+  await flush();
+  await Promise.all(masters.map(upToDate));
   await whole();
   return {
     url: servers.map(({ url }) => url).join(','),
     masters,
     nodes: servers,
-    killMaster: async () => {
-      await ask(first, 'CLIENT', 'PAUSE', '60000', 'WRITE');
-      await until(async () => {
-        const said = await ask(first, 'INFO', 'replication');
-        const [, at] = /master_repl_offset:(\d+)/.exec(said) ?? [];
-        return at !== undefined && said.includes(`offset=${at},`);
-      });
-      await first.kill();
+    killMaster: () => first.kill(),
+    crashMaster: async () => {
+      const { replica, masterPort } = await aReplica();
+      const master = servers.find(({ port }) => port === masterPort);
+      await master?.kill();
+      await until(async () => (await about(replica)).includes('role:master'));
+      // Not before: it would come back as a master, and empty.
+      await master?.restart();
+      await until(async () => (await about(replica)).includes('state=online'));
+      await delay(LEARNED_WITHIN_MS);
+      await upToDate(replica);
+      await whole();
     },
     failOver: async () => {
-      const roles = await Promise.all(servers.map((server) => ask(server, 'INFO', 'replication')));
-      const replica = servers[roles.findIndex((role) => role.includes('role:slave'))];
-      if (!replica) throw new Error('The Redis Cluster has no replica.');
-      const isMaster = async () => (await ask(replica, 'INFO', 'replication')).includes('role:master');
+      const { replica } = await aReplica();
+      const isMaster = async () => (await about(replica)).includes('role:master');
       await until(async () => {
         if (await isMaster()) return true;
         await ask(replica, 'CLUSTER', 'FAILOVER');
@@ -102,7 +133,7 @@ export async function startCluster(): Promise<RedisCluster> {
       });
       await whole();
     },
-    flush: async () => void (await Promise.all(masters.map((master) => ask(master, 'FLUSHALL')))),
+    flush,
     whole,
     stop: async () => void (await Promise.all(servers.map((server) => server.stop()))),
   };

@@ -13,6 +13,7 @@
  *                counts     hash    waiting, processing, callbacks, token (the last fencing token given out)
  *                dead       zset    failed message → ended_at; `callback:<message>` whose callback was given up → when
  *                outbox     zset    destination → ms from which its next callback is due: or the end of its lease
+ *                marker     string  written to see that a replica has what was written before it
  *   per queue    w:<queue>  list    ids of the waiting messages
  *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, told, cancelled; gone
  *                                   when nothing is claimed, without an owner when it was given up
@@ -43,6 +44,10 @@ export function baseOf(shard: number): string {
 
 export function shardKeys(base: string): [due: string, heads: string, counts: string] {
   return [`${base}due`, `${base}heads`, `${base}counts`];
+}
+
+export function markerKey(base: string): string {
+  return `${base}marker`;
 }
 
 export function outboxKey(base: string): string {

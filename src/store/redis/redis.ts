@@ -38,6 +38,7 @@ import {
   shardOf,
 } from './keys.ts';
 import { RedisOutbox } from './outbox.ts';
+import { Replication } from './replication.ts';
 import {
   answersOf,
   claimOf,
@@ -69,6 +70,7 @@ export class RedisStore implements Store {
   readonly #redis: Connection;
   readonly #listener: Connection;
   readonly #watchers: Watchers;
+  readonly #replication: Replication;
   readonly outbox: RedisOutbox;
   /** Of claims that have no answer yet: asked again under the same nonce, Redis gives the same claim. */
   readonly #nonces = new Map<string, string>();
@@ -79,6 +81,7 @@ export class RedisStore implements Store {
     this.#redis = connect(url);
     this.#listener = connectListener(url, this.#redis);
     this.#watchers = new Watchers(this.#listener, settings.brokerId);
+    this.#replication = new Replication(this.#redis, () => connect(url));
     this.outbox = new RedisOutbox((...change) => this.#change(...change), settings.deliveryLeaseMs);
   }
 
@@ -86,7 +89,7 @@ export class RedisStore implements Store {
     const { maxQueueLength, deduplicationMs } = this.#settings;
     // Half a surrogate pair has no UTF-8, and Redis' JSON reader refuses its escape.
     const keys = message.deduplicationKeys.map((key) => key.toWellFormed());
-    const reply = await this.#change(
+    const reply = await this.#confirmed(
       SCRIPTS.enqueue,
       message.queue,
       message.id,
@@ -115,7 +118,7 @@ export class RedisStore implements Store {
 
   async requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined> {
     const most = this.#settings.maxQueueLength;
-    const reply = await this.#change(SCRIPTS.requeue, queue, messageId, most, only ? 1 : 0);
+    const reply = await this.#confirmed(SCRIPTS.requeue, queue, messageId, most, only ? 1 : 0);
     if (reply === null) return undefined;
     const [type, value] = list(reply);
     switch (type) {
@@ -134,7 +137,7 @@ export class RedisStore implements Store {
   }
 
   async cancel(queue: string, messageId: string): Promise<Cancelled | undefined> {
-    const reply = await this.#change(SCRIPTS.cancel, queue, messageId);
+    const reply = await this.#confirmed(SCRIPTS.cancel, queue, messageId);
     if (reply === null) return undefined;
     const [type, value, token] = list(reply);
     switch (type) {
@@ -151,14 +154,14 @@ export class RedisStore implements Store {
   }
 
   async clear(queue: string): Promise<number> {
-    return integer(await this.#change(SCRIPTS.clear, queue));
+    return integer(await this.#confirmed(SCRIPTS.clear, queue));
   }
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
     // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
     const nonce = this.#nonces.get(queue) ?? randomUUID();
     this.#nonces.set(queue, nonce);
-    const reply = await this.#change(SCRIPTS.claim, queue, nonce);
+    const reply = await this.#confirmed(SCRIPTS.claim, queue, nonce);
     this.#nonces.delete(queue);
     if (reply === null) return undefined;
     return this.#tellClaimed(queue, reply);
@@ -285,9 +288,12 @@ export class RedisStore implements Store {
     const due: { queue: string; at: number }[] = [];
     const destinations: Destination[] = [];
     const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0 };
-    const shards = answers.filter((answer) => answer !== undefined);
-    for (const shard of shards) {
-      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks] = list(shard);
+    const complete = answers.every((answer) => answer !== undefined);
+    for (const [shard, answer] of answers.entries()) {
+      if (answer === undefined) continue;
+      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks, master, online] =
+        list(answer);
+      this.#replication.learn(shard, master, online);
       overdue.push(...list(late).map(text));
       due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
       counts.activeQueues += integer(active);
@@ -303,7 +309,7 @@ export class RedisStore implements Store {
       due: due.slice(0, limit).map(({ queue }) => queue),
       destinations,
       counts,
-      complete: shards.length === SHARDS,
+      complete,
     };
   }
 
@@ -324,7 +330,7 @@ export class RedisStore implements Store {
 
   async close(): Promise<void> {
     this.#watchers.close();
-    await Promise.all([this.#redis.close(), this.#listener.close()]);
+    await Promise.all([this.#redis.close(), this.#listener.close(), this.#replication.close()]);
   }
 
   /**
@@ -367,6 +373,11 @@ export class RedisStore implements Store {
     return this.#redis.run(script, queueKeys(base, queue), [...common, ...args]);
   }
 
+  /** The same; when it answers, the change outlives the loss of the master that made it. */
+  #confirmed(script: Script, queue: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    return this.#replication.confirmed(shardOf(queue), () => this.#change(script, queue, ...args));
+  }
+
   /** Tells the broker that works on it. Should that get lost, its next renewal tells. */
   #sayCancelled(owner: string, queue: string, token: number): void {
     if (owner === this.#settings.brokerId) {
@@ -386,7 +397,7 @@ export class RedisStore implements Store {
     events: readonly LogEvent[],
   ): Promise<readonly unknown[]> {
     const flat = events.flatMap((event) => [event.name, event.data]);
-    const reply = await this.#change(script, claim.queue, claim.token, claim.messageId, last, ...details, ...flat);
+    const reply = await this.#confirmed(script, claim.queue, claim.token, claim.messageId, last, ...details, ...flat);
     const [type, ...rest] = list(reply);
     if (type === 'lost') throw new ClaimLost(claim.queue, claim.token);
     if (type !== 'ok') throw new Error(`Log of ${claim.messageId} is at ${rest[0]}, not at ${last}`);

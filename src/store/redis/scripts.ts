@@ -31,7 +31,8 @@ export const SCRIPTS = {
   message: script(text('message')),
   queue: script(text('queue')),
   dead: script(text('dead')),
-  sweep: script(text('sweep')),
+  master: script([text('master'), 'return { master() }'].join('\n')),
+  sweep: script([text('master'), text('sweep')].join('\n')),
 };
 
 function change(name: string): Script {
