@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { Webhook } from 'standardwebhooks';
 import { aBroker, aSystem, STORES } from '../helpers/broker.ts';
@@ -5,6 +6,9 @@ import { aBody, type Client, theEnd } from '../helpers/client.ts';
 import { anEndpoint } from '../helpers/endpoint.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`;
+
+// For so many seconds, in which more come: `AWAY=60 npm test -- test/broker/callbacks.test.ts`.
+const AWAY_SECONDS = Number(process.env['AWAY'] ?? 0);
 
 const messagePath = (user: string, id: string) => `/api/v1/queue/${user}/messages/${id}`;
 const callbackOf = async (client: Client, user: string, id: string) =>
@@ -60,20 +64,26 @@ for (const kind of STORES) {
   });
 
   test(`${kind}: an endpoint that is away gets everything later, in order, once each, and delays no queue`, async (t) => {
+    t.timeout(AWAY_SECONDS * 1000 + 60_000);
     const endpoint = await anEndpoint(t);
     const { client } = await aSystem(t, kind, { env: { CALLBACK_ALLOW_HOSTS: endpoint.host } });
     await endpoint.stop();
     const ids: string[] = [];
     for (let n = 0; n < 5; n += 1) ids.push(await client.send('u', `hello ${n}`, { callback_url: endpoint.url }));
+    const backAt = performance.now() + AWAY_SECONDS * 1000;
+    while (performance.now() < backAt) {
+      await delay(1000);
+      ids.push(await client.send('u', 'hello again', { callback_url: endpoint.url }));
+    }
     for (const id of ids) t.like(theEnd(await client.all('u', id)), { event: 'done' });
-    t.like((await client.get('/health')).body, { callbacks_waiting: 5 });
+    t.like((await client.get('/health')).body, { callbacks_waiting: ids.length });
     await endpoint.start();
-    await endpoint.until(() => endpoint.calls.length === 5);
+    await endpoint.until(() => endpoint.calls.length === ids.length);
     t.deepEqual(
       endpoint.calls.map(({ body }) => body['message_id']),
       ids,
     );
-    t.is(new Set(endpoint.calls.map(({ headers }) => headers['webhook-id'])).size, 5);
+    t.is(new Set(endpoint.calls.map(({ headers }) => headers['webhook-id'])).size, ids.length);
   });
 
   test(`${kind}: what is tried again has the same webhook-id, heeds Retry-After, and other users do not wait`, async (t) => {

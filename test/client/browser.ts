@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { chromium, type Page } from 'playwright-core';
+import type { BrokerClientOptions } from '../../src/client/index.ts';
 import { aDirectory } from '../helpers/broker.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -15,18 +16,19 @@ const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PARSER = join(ROOT, 'node_modules/eventsource-parser/dist');
 
-/** Sends the message behind its `#` and shows all stored events, and which was the last. */
+/** Sends the message behind its `#`, with a client of the options there; shows all stored events, and which was the last. */
 const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <link rel="icon" href="data:,">
 <script type="importmap">{ "imports": { "eventsource-parser": "/eventsource-parser/index.js" } }</script>
 <script type="module">
   import { BrokerClient } from '/client/index.js';
-  const client = new BrokerClient({ url: '' });
+  const { options, message } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+  const client = new BrokerClient(options);
   const events = [];
   let end;
   try {
-    for await (const event of client.sendAndStream(JSON.parse(decodeURIComponent(location.hash.slice(1))))) {
+    for await (const event of client.sendAndStream(message)) {
       if (event.id !== undefined) events.push(event);
       end = event.type;
     }
@@ -37,6 +39,11 @@ const PAGE = `<!doctype html>
   document.body.dataset.end = end;
 </script>
 <body>`;
+
+/** The address of that page. */
+export function pageOf(origin: string, options: BrokerClientOptions, message: unknown): string {
+  return `${origin}/page#${encodeURIComponent(JSON.stringify({ options, message }))}`;
+}
 
 /** A tab of a browser of its own. */
 export async function aBrowser(t: ExecutionContext): Promise<Page> {

@@ -3,7 +3,7 @@ import { BrokerClient } from '../../src/client/index.ts';
 import { Dice } from '../faults/dice.ts';
 import { aSystem } from '../helpers/broker.ts';
 import { aBody } from '../helpers/client.ts';
-import { aBrowser, aPage } from './browser.ts';
+import { aBrowser, aPage, pageOf } from './browser.ts';
 import { Cutter } from './cutter.ts';
 import { aServer, asTheyShouldBe, stored, TEXT } from './helpers.ts';
 
@@ -39,7 +39,7 @@ test('in Chromium: the same', async (t) => {
     if (!pages(request, response)) cutter.pass(request, response);
   });
   const page = await aBrowser(t);
-  await page.goto(`${url}/page#${encodeURIComponent(JSON.stringify(aBody('u', MESSAGE)))}`);
+  await page.goto(pageOf(url, { url: '' }, aBody('u', MESSAGE)));
   const body = page.locator('body[data-end]');
   t.is(await body.getAttribute('data-end', { timeout: 50_000 }), 'done');
 
