@@ -52,18 +52,22 @@ export class Effects {
     this.#deliver = parts.deliver;
   }
 
-  /** Waits for a slot, then claims the head of the queue. */
+  /** Waits for a slot, then claims the head of the queue. A part of the store that does not answer holds up no slot. */
   async claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
-    await this.#slots.acquire(queue, signal);
-    return this.#track(this.#claim(queue, signal));
+    return this.#persist(async () => {
+      await this.#slots.acquire(queue, signal);
+      try {
+        return await this.#track(this.#claim(queue, signal));
+      } catch (error) {
+        this.#slots.free(queue);
+        throw error;
+      }
+    }, signal);
   }
 
   async #claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
-    let sentAt = 0;
-    const message = await this.#persist(() => {
-      sentAt = performance.now();
-      return this.#store.claim(queue);
-    }, signal);
+    const sentAt = performance.now();
+    const message = await this.#store.claim(queue);
     if (!message) return undefined;
     const turn = new Turn(message);
     if (signal.aborted) {

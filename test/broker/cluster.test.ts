@@ -49,6 +49,34 @@ test('two brokers on a Redis Cluster whose master is killed under load: all ends
   }
 });
 
+test('a replica that does not keep up costs the users of its own master a clear no, and the others nothing', async (t) => {
+  const cluster = await startCluster();
+  t.teardown(() => cluster.stop());
+  const worker = await aWorker(t);
+  const env = { REDIS_URL: cluster.url, WORKER_BASE_URL: worker.url, WORKER_CONCURRENCY: '1' };
+  const { client } = await aBroker(t, env);
+  const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
+  const [before] = await Promise.all(users.map((user) => client.send(user, 'hello')));
+  t.truthy(before);
+  const replica = cluster.nodes[cluster.masters.length];
+  replica?.freeze();
+  const bodies = users.map((user) => aBody(user, 'hello again', { client_message_id: 'again' }));
+  const answers = await Promise.all(bodies.map((body) => client.post(body)));
+  const refused = answers.filter(({ status }) => status !== 202);
+  t.true(refused.length > 0 && refused.length < USERS);
+  for (const { status, body } of refused) t.like({ status, ...body }, { status: 503, code: 'store_unavailable' });
+  for (const [n, { status, body }] of answers.entries()) {
+    if (status === 202) t.like(theEnd(await client.all(`user-${n}`, String(body['message_id']))), { event: 'done' });
+  }
+  t.like((await client.get('/health')).body, { status: 'degraded', redis_connected: true });
+  replica?.resume();
+  for (const [n, body] of bodies.entries()) {
+    let answer = await client.post(body);
+    while (answer.status === 503) answer = await client.post(body);
+    t.like(theEnd(await client.all(`user-${n}`, String(answer.body['message_id']))), { event: 'done' });
+  }
+});
+
 /** Reads a message to its end, from whichever broker can. */
 async function eventualStatus(clients: readonly Client[], user: string, id: string) {
   for (;;) {

@@ -56,21 +56,23 @@ export class Connection {
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     let size = 0;
     for (const arg of args) size += typeof arg === 'string' ? arg.length : 8;
-    return this.call(async (client) => {
-      try {
-        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
-      } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-        return client.eval(script.lua, keys.length, ...keys, ...args);
-      }
-    }, size);
+    return this.call(
+      async (client) => {
+        try {
+          return await client.evalsha(script.sha, keys.length, ...keys, ...args);
+        } catch (error) {
+          if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+          return client.eval(script.lua, keys.length, ...keys, ...args);
+        }
+      },
+      ANSWER_WITHIN_MS + size / SLOWEST_BYTES_PER_MS,
+    );
   }
 
-  /** The one place where what goes wrong with Redis becomes StoreUnavailable. `size`: of what is sent, in bytes. */
-  async call<Result>(ask: (client: Client) => Promise<Result>, size = 0): Promise<Result> {
+  /** The one place where what goes wrong with Redis becomes StoreUnavailable. */
+  async call<Result>(ask: (client: Client) => Promise<Result>, withinMs = ANSWER_WITHIN_MS): Promise<Result> {
     try {
       if (this.client.status !== 'ready') await this.#ready();
-      const withinMs = ANSWER_WITHIN_MS + size / SLOWEST_BYTES_PER_MS;
       return await inTime(ask(this.client), withinMs, () => this.#fault);
     } catch (error) {
       throw isNotNow(error) ? new StoreUnavailable(error) : withoutCommand(error);
@@ -188,7 +190,12 @@ function withoutCommand(error: unknown): unknown {
   return error instanceof Error && 'command' in error ? new Error(error.message) : error;
 }
 
-function inTime<Result>(answer: Promise<Result>, withinMs: number, fault: () => Error | undefined): Promise<Result> {
+/** The answer, if it comes within that time; else rejects, with the fault if there is one. */
+export function inTime<Result>(
+  answer: Promise<Result>,
+  withinMs: number,
+  fault: () => Error | undefined = () => undefined,
+): Promise<Result> {
   return new Promise((resolve, reject) => {
     const late = () => reject(fault() ?? new Error(`There was no answer within ${Math.round(withinMs)} ms.`));
     // On a busy machine the answer may be here unread: sockets are read between this timer and the immediate.

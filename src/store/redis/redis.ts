@@ -30,6 +30,7 @@ import {
   baseOf,
   brokerChannel,
   channelOf,
+  markerKey,
   messageKeys,
   outboxKey,
   queueKeys,
@@ -53,7 +54,7 @@ import {
   text,
   unexpected,
 } from './reply.ts';
-import { SCRIPTS, type Script } from './scripts.ts';
+import { SCRIPTS, type Script, type Change as ScriptedChange } from './scripts.ts';
 import { Watchers } from './watchers.ts';
 
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
@@ -62,6 +63,8 @@ const EXPIRE_AT_ONCE = 100;
 const SWEEP_WITHIN_MS = 1000;
 /** So many destinations of one shard are told of in one sweep. */
 const DELIVERIES_AT_ONCE = 20;
+
+type Arguments = readonly (string | number)[];
 
 /** The store in a Redis (7 or newer) or Redis Cluster that any number of brokers share. `keys.ts` shows what is where. */
 export class RedisStore implements Store {
@@ -81,7 +84,7 @@ export class RedisStore implements Store {
     this.#redis = connect(url);
     this.#listener = connectListener(url, this.#redis);
     this.#watchers = new Watchers(this.#listener, settings.brokerId);
-    this.#replication = new Replication(this.#redis, () => connect(url));
+    this.#replication = new Replication(() => connect(url));
     this.outbox = new RedisOutbox((...change) => this.#change(...change), settings.deliveryLeaseMs);
   }
 
@@ -274,28 +277,35 @@ export class RedisStore implements Store {
 
   async sweep(limit: number): Promise<Sweep> {
     const { messageTtlMs } = this.#settings;
+    const askedAt = performance.now();
     const answers = await answersOf(
-      Array.from({ length: SHARDS }, (_, shard) =>
-        this.#redis.run(
+      Array.from({ length: SHARDS }, async (_, shard) => {
+        const answer = await this.#redis.run(
           SCRIPTS.sweep,
           [...shardKeys(baseOf(shard)), outboxKey(baseOf(shard))],
           [limit, messageTtlMs, EXPIRE_AT_ONCE, DELIVERIES_AT_ONCE],
-        ),
-      ),
+        );
+        const [id, online] = list(answer).slice(-2);
+        this.#replication.learn(shard, id, online, askedAt);
+        return answer;
+      }),
       SWEEP_WITHIN_MS,
     );
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];
     const destinations: Destination[] = [];
     const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0 };
-    const complete = answers.every((answer) => answer !== undefined);
+    let complete = true;
     for (const [shard, answer] of answers.entries()) {
+      // What may not be changed now would only be in the way of the others.
+      const changeable = answer !== undefined && !this.#replication.isBehind(shard);
+      complete &&= changeable;
       if (answer === undefined) continue;
-      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks, master, online] =
-        list(answer);
-      this.#replication.learn(shard, master, online);
-      overdue.push(...list(late).map(text));
-      due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
+      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks] = list(answer);
+      if (changeable) {
+        overdue.push(...list(late).map(text));
+        due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
+      }
       counts.activeQueues += integer(active);
       counts.waiting += integer(waiting);
       counts.processing += integer(processing);
@@ -350,7 +360,19 @@ export class RedisStore implements Store {
     if ((await this.#setting('appendonly')) === 'no') {
       warnings.push('Redis may lose accepted messages when it stops: appendonly is off. Set it to yes.');
     }
+    if (!(await this.#mayBeWaitedFor())) {
+      const so = 'Redis does not tell of its replicas, or lets nobody wait for them';
+      warnings.push(`${so}: a failover may lose accepted messages. Allow the broker INFO and WAIT.`);
+    }
     return warnings;
+  }
+
+  async #mayBeWaitedFor(): Promise<boolean> {
+    const id = await this.#ask(async (client) => {
+      await client.wait(0, 1);
+      return text(list(await this.#redis.run(SCRIPTS.master, [markerKey(baseOf(0))], []))[0]);
+    });
+    return id !== '';
   }
 
   async #setting(name: string): Promise<string> {
@@ -366,7 +388,7 @@ export class RedisStore implements Store {
   }
 
   /** Runs a script that changes a queue; see `prelude.lua`. */
-  #change(script: Script, queue: string, ...args: readonly (string | number)[]): Promise<unknown> {
+  #change(script: Script, queue: string, ...args: Arguments): Promise<unknown> {
     const base = baseOf(shardOf(queue));
     const { brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs } = this.#settings;
     const common = [base, queue, brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs];
@@ -374,8 +396,8 @@ export class RedisStore implements Store {
   }
 
   /** The same; when it answers, the change outlives the loss of the master that made it. */
-  #confirmed(script: Script, queue: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    return this.#replication.confirmed(shardOf(queue), () => this.#change(script, queue, ...args));
+  #confirmed(change: ScriptedChange, queue: string, ...args: Arguments): Promise<unknown> {
+    return this.#replication.confirmed(shardOf(queue), change, (script) => this.#change(script, queue, ...args));
   }
 
   /** Tells the broker that works on it. Should that get lost, its next renewal tells. */
@@ -390,14 +412,14 @@ export class RedisStore implements Store {
 
   /** Runs a script that writes to the log of a claimed message; answers what comes behind its `ok`. */
   async #write(
-    script: Script,
+    change: ScriptedChange,
     claim: Claim,
     last: number,
     details: readonly (string | number)[],
     events: readonly LogEvent[],
   ): Promise<readonly unknown[]> {
     const flat = events.flatMap((event) => [event.name, event.data]);
-    const reply = await this.#confirmed(script, claim.queue, claim.token, claim.messageId, last, ...details, ...flat);
+    const reply = await this.#confirmed(change, claim.queue, claim.token, claim.messageId, last, ...details, ...flat);
     const [type, ...rest] = list(reply);
     if (type === 'lost') throw new ClaimLost(claim.queue, claim.token);
     if (type !== 'ok') throw new Error(`Log of ${claim.messageId} is at ${rest[0]}, not at ${last}`);

@@ -1,150 +1,196 @@
 import { StoreUnavailable } from '../../errors.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, inTime } from './connection.ts';
 import { baseOf, markerKey } from './keys.ts';
 import { integer, list, text } from './reply.ts';
-import { SCRIPTS } from './scripts.ts';
+import { type Change, SCRIPTS, type Script } from './scripts.ts';
 
-/** What is known of a shard's master is asked for anew then. Each sweep tells it, so that is seldom. */
+/** What is known of a shard's master holds for so long. Each sweep tells it. */
 const KNOWN_FOR_MS = 2000;
 /** A change that no replica has by then is not confirmed. */
 const REPLICATED_WITHIN_MS = 4000;
 /** How long Redis is to wait at a time. What is asked for meanwhile is asked together, the next time. */
 const WAIT_MS = 500;
+/** A connection that does not answer so long after that is given up. */
+const ANSWER_MS = 1000;
+/** A replica that has been behind for so long has to catch up before anything else is changed. */
+const PATIENCE_MS = 1000;
 /**
  * So long a master has to say that its replica is gone before it is believed. One that was frozen while its replica took
  * its place says so too, in the moment before it learns of that.
  */
 const ALONE_FOR_MS = 1000;
 
-/** A shard's master, as `replication.lua` answers: the id is that of its history, a new one with each failover. */
-type Master = { readonly id: string; readonly followed: boolean; readonly askedAt: number };
+type Known = { readonly id: string; readonly askedAt: number };
 
-/** A master that has a replica, or had one a moment ago. */
-type Followed = { readonly changes: Set<Change>; aloneSince: number | undefined };
-
-type Change = {
+type Open = {
   readonly shard: number;
   readonly until: number;
   readonly kept: () => void;
-  readonly lost: (error: unknown) => void;
+  readonly lost: (error: StoreUnavailable) => void;
 };
+
+/** A master that has a replica, or had one a moment ago. */
+class Followed {
+  readonly open = new Set<Open>();
+  working = false;
+  /** Since when it has said that its replica is gone. */
+  aloneSince: number | undefined;
+  /** Since when its replica has not caught up. */
+  behindSince: number | undefined;
+
+  get behind(): boolean {
+    return this.behindSince !== undefined && performance.now() - this.behindSince >= PATIENCE_MS;
+  }
+}
 
 /**
  * Waits until a replica has what Redis has confirmed. Redis replicates behind its answers, and what it has not passed on a
  * failover loses (https://redis.io/docs/latest/commands/wait/). A master without a replica is not waited for.
  *
- * A shard whose master has the same history before and after a change had no other in between. WAIT holds up whatever else
- * its connection is asked, so it has one of its own. There it follows a small write, which comes after all that the master
- * wrote until then: one answer is good for every change of that moment.
+ * A change tells the history of the master that made it, which is another one after each failover. WAIT holds up whatever
+ * else its connection is asked, so it has one of its own. There it follows a small write, which comes after all that the
+ * master has written until then: one answer is good for every change of that moment.
  */
 export class Replication {
-  readonly #redis: Connection;
-  readonly #open: () => Connection;
-  readonly #masters: (Master | undefined)[] = [];
+  readonly #connect: () => Connection;
+  /** By shard. */
+  readonly #known: (Known | undefined)[] = [];
+  /** By history. It grows by one with each failover. */
   readonly #followed = new Map<string, Followed>();
   #connection: Connection | undefined;
+  /** This Redis lets nobody wait. */
+  #forbidden = false;
+  #closed = false;
 
-  /** `open`: the connection to wait on; called once there is a replica to wait for. */
-  constructor(redis: Connection, open: () => Connection) {
-    this.#redis = redis;
-    this.#open = open;
-  }
-
-  /** Takes in what a script said of the master of its shard. */
-  learn(shard: number, id: unknown, online: unknown): Master {
-    const now = performance.now();
-    const master = { id: text(id), followed: integer(online) === 1, askedAt: now };
-    this.#masters[shard] = master;
-    const before = this.#followed.get(master.id);
-    if (master.followed) {
-      if (before) before.aloneSince = undefined;
-      else this.#followed.set(master.id, { changes: new Set(), aloneSince: undefined });
-    } else if (before) {
-      before.aloneSince ??= now;
-      if (now - before.aloneSince >= ALONE_FOR_MS) this.#followed.delete(master.id);
-    }
-    return master;
+  /** `connect`: makes a connection to wait on; called once there is a replica to wait for. */
+  constructor(connect: () => Connection) {
+    this.#connect = connect;
   }
 
   /**
    * Makes a change; resolves when it outlives the loss of its master. Throws StoreUnavailable when the master was replaced
    * meanwhile or its replica does not keep up: the change may have happened, and can be made again.
    */
-  async confirmed<Answer>(shard: number, change: () => Promise<Answer>): Promise<Answer> {
-    const known = this.#masters[shard];
-    const fresh = known && performance.now() - known.askedAt < KNOWN_FOR_MS;
-    const { id } = fresh ? known : await this.#ask(shard);
-    const answer = await change();
-    const followed = this.#followed.get(id);
-    if (followed) await this.#kept(shard, id, followed);
+  async confirmed(shard: number, change: Change, run: (script: Script) => Promise<unknown>): Promise<unknown> {
+    const askedAt = performance.now();
+    const known = this.#known[shard];
+    if (this.#forbidden) return run(change);
+    if (known && askedAt - known.askedAt < KNOWN_FOR_MS) {
+      const followed = this.#followed.get(known.id);
+      if (!followed) return run(change);
+      if (followed.behind) throw behind();
+    }
+    const [answer, id, online] = list(await run(change.telling));
+    this.learn(shard, id, online, askedAt);
+    const followed = this.#followed.get(text(id));
+    if (followed) await this.#kept(text(id), followed, shard);
     return answer;
   }
 
+  /** Takes in what a script, asked at `askedAt`, said of the master of its shard. */
+  learn(shard: number, id: unknown, online: unknown, askedAt: number): void {
+    const history = text(id);
+    const known = this.#known[shard];
+    if (!known || known.askedAt <= askedAt) this.#known[shard] = { id: history, askedAt };
+    const followed = this.#followed.get(history);
+    if (integer(online) === 1) {
+      if (followed) followed.aloneSince = undefined;
+      else this.#followed.set(history, new Followed());
+    } else if (followed) {
+      followed.aloneSince ??= performance.now();
+      if (performance.now() - followed.aloneSince >= ALONE_FOR_MS) this.#followed.delete(history);
+    }
+    if (followed?.behindSince !== undefined) void this.#work(history, followed, shard);
+  }
+
+  /** Whether changes of this shard are refused until its replica has caught up. */
+  isBehind(shard: number): boolean {
+    return this.#followed.get(this.#known[shard]?.id ?? '')?.behind === true;
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#connection?.close();
   }
 
-  async #ask(shard: number): Promise<Master> {
-    const [id, online] = list(await this.#redis.run(SCRIPTS.master, [markerKey(baseOf(shard))], []));
-    return this.learn(shard, id, online);
-  }
-
-  #kept(shard: number, id: string, followed: Followed): Promise<void> {
-    const { changes } = followed;
-    const idle = changes.size === 0;
-    const kept = new Promise<void>((resolve, reject) => {
-      changes.add({ shard, until: performance.now() + REPLICATED_WITHIN_MS, kept: resolve, lost: reject });
+  #kept(id: string, followed: Followed, shard: number): Promise<void> {
+    return new Promise((kept, lost) => {
+      followed.open.add({ shard, until: performance.now() + REPLICATED_WITHIN_MS, kept, lost });
+      void this.#work(id, followed, shard);
     });
-    if (idle) void this.#work(id, changes);
-    return kept;
   }
 
-  async #work(id: string, changes: Set<Change>): Promise<void> {
-    for (let asked = [...changes]; asked[0]; asked = [...changes]) {
-      const end = (change: Change, error?: unknown) => {
-        changes.delete(change);
-        if (error) change.lost(error);
-        else change.kept();
-      };
-      try {
-        const kept = await this.#wait(id, asked[0].shard);
-        for (const change of asked) {
-          if (kept) end(change);
-          else if (performance.now() >= change.until)
-            end(change, new StoreUnavailable('Its replica does not keep up.'));
-        }
-      } catch (error) {
-        for (const change of asked) end(change, error);
-        await this.#forget(id, asked[0].shard);
+  /** Asks until all that is open has ended: once at least, to see whether a replica has caught up. */
+  async #work(id: string, followed: Followed, shard: number): Promise<void> {
+    if (followed.working) return;
+    followed.working = true;
+    const { open } = followed;
+    do {
+      const asked = [...open];
+      const marked = asked[0]?.shard ?? shard;
+      const answer = await this.#ask(id, marked);
+      if (answer === 'kept') followed.behindSince = undefined;
+      else if (answer === 'behind') followed.behindSince ??= performance.now() - WAIT_MS;
+      for (const change of asked) {
+        if (answer === 'kept') change.kept();
+        else if (answer === 'replaced' || (answer === 'moved' && change.shard === marked)) change.lost(replaced());
+        else if (this.#closed || performance.now() >= change.until) change.lost(behind());
+        else continue;
+        open.delete(change);
       }
+    } while (open.size > 0);
+    followed.working = false;
+  }
+
+  /**
+   * Whether what this master has written until now outlives it: `kept`, `behind`; `replaced`: another one is in its place;
+   * `moved`: the shard is elsewhere; `away`: there is no answer.
+   */
+  async #ask(id: string, shard: number): Promise<'kept' | 'behind' | 'replaced' | 'moved' | 'away'> {
+    if (this.#closed) return 'away';
+    const fresh = !this.#connection;
+    this.#connection ??= this.#connect();
+    try {
+      const [mark, wait, master] = await inTime(this.#wait(this.#connection, shard), WAIT_MS + ANSWER_MS);
+      if (wait instanceof Error && /^NOPERM|unknown command/.test(wait.message)) {
+        this.#forbidden = true;
+        return 'kept';
+      }
+      const [now, online] = master instanceof Error ? [] : list(master);
+      if (mark instanceof Error || wait instanceof Error || now !== id) {
+        this.#leave();
+        // One that is older than the change may lead to a master of before.
+        if (!fresh) return 'away';
+        return now === id ? 'moved' : 'replaced';
+      }
+      this.learn(shard, now, online, performance.now());
+      return integer(wait) > 0 || !this.#followed.has(id) ? 'kept' : 'behind';
+    } catch {
+      this.#leave();
+      return 'away';
     }
   }
 
-  /** Looks for the new master. In a Cluster a single command is led to it, and a pipeline is not. */
-  async #forget(id: string, shard: number): Promise<void> {
-    for (const [one, master] of this.#masters.entries()) if (master?.id === id) this.#masters[one] = undefined;
+  /** What the write, the wait, and the question for the master were answered, errors included. */
+  #wait(connection: Connection, shard: number): Promise<unknown[]> {
     const marker = markerKey(baseOf(shard));
-    await this.#connection?.call((client) => client.set(marker, '1')).catch(() => {});
+    return connection.call(async (client) => {
+      const { mark, master } = SCRIPTS;
+      const ask = client.pipeline().eval(mark.lua, 1, marker).wait(1, WAIT_MS).eval(master.lua, 1, marker);
+      return list(await ask.exec()).map((reply) => list(reply)[0] ?? list(reply)[1]);
+    });
   }
 
-  /** Whether all that this master has written until now outlives it. */
-  async #wait(id: string, shard: number): Promise<boolean> {
-    this.#connection ??= this.#open();
-    const marker = markerKey(baseOf(shard));
-    return this.#connection.call(async (client) => {
-      const ask = client.pipeline().set(marker, '1').wait(1, WAIT_MS).eval(SCRIPTS.master.lua, 1, marker);
-      const [, replicas, master] = list(await ask.exec()).map(answerOf);
-      const [now, online] = list(master);
-      this.learn(shard, now, online);
-      if (now !== id) throw new Error('Its master was replaced.');
-      return integer(replicas) > 0 || !this.#followed.has(id);
-    });
+  #leave(): void {
+    void this.#connection?.close();
+    this.#connection = undefined;
   }
 }
 
-/** What a command of a pipeline answered. Throws its error. */
-function answerOf(reply: unknown): unknown {
-  const [error, answer] = list(reply);
-  if (error) throw error;
-  return answer;
+function behind(): StoreUnavailable {
+  return new StoreUnavailable(new Error('The replica of this Redis does not keep up.'));
+}
+
+function replaced(): StoreUnavailable {
+  return new StoreUnavailable(new Error('This Redis was replaced by its replica.'));
 }

@@ -5,6 +5,9 @@ import { CANCELLED, EXPIRED, TAKEN_OVER } from '../events.ts';
 /** A Lua script and the name Redis keeps it under once it has seen it. */
 export type Script = { readonly sha: string; readonly lua: string };
 
+/** One that changes a queue. `telling` answers {what the change answers, its master as `master.lua` tells it}. */
+export type Change = Script & { readonly telling: Script };
+
 /** What the scripts say in the broker's name, the same in every store. */
 const WORDS = Object.entries({ TAKEN_OVER, CANCELLED: CANCELLED.error, EXPIRED: EXPIRED.error })
   .map(([name, text]) => `local ${name} = ${JSON.stringify(text)}`)
@@ -32,11 +35,16 @@ export const SCRIPTS = {
   queue: script(text('queue')),
   dead: script(text('dead')),
   master: script([text('master'), 'return { master() }'].join('\n')),
+  mark: script(text('mark')),
   sweep: script([text('master'), text('sweep')].join('\n')),
 };
 
-function change(name: string): Script {
-  return script([WORDS, text('prelude'), text(name)].join('\n'));
+function change(name: string): Change {
+  const body = ['local function change()', text(name), 'end', 'return { change() or false, master() }'];
+  return {
+    ...script([WORDS, text('prelude'), text(name)].join('\n')),
+    telling: script([WORDS, text('master'), text('prelude'), ...body].join('\n')),
+  };
 }
 
 function script(lua: string): Script {
