@@ -30,8 +30,8 @@ export type BrokerClientOptions = {
   /** Instead of the global `fetch`. */
   readonly fetch?: Fetch | undefined;
   /**
-   * For so long, in milliseconds, without any contact with the broker `send`, `stream` and `sendAndStream` try again;
-   * then they throw what went wrong last. 300,000 by default; 0: never again; `Infinity`: for ever.
+   * For so long, in milliseconds, after something went wrong `send`, `stream` and `sendAndStream` try again; then they
+   * throw what went wrong last. Begins anew with each event. 300,000 by default; 0: never again; `Infinity`: for ever.
    */
   readonly patienceMs?: number | undefined;
   /** An answer or a stream that is silent for so long, in milliseconds, counts as broken. 45,000 by default. */
@@ -109,7 +109,7 @@ export class BrokerClient {
    */
   stream({ lastEventId = 0, signal, ...which }: StreamOptions): AsyncGenerator<BrokerEvent, void, undefined> {
     const path = 'streamUrl' in which ? which.streamUrl : streamPath(which);
-    return follow(this.#connection, new Retries(this.#patienceMs), path, lastEventId, signal);
+    return follow(this.#connection, this.#patienceMs, path, lastEventId, signal);
   }
 
   /** `send`, then `stream`. It is sent when the first event is asked for. */

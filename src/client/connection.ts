@@ -22,13 +22,8 @@ type Request = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** Told of what is no event. */
-export type Hearing = {
-  /** Something came: an event, a part of one, or a sign of life. */
-  heard(): void;
-  /** The broker says how soon to come back, in milliseconds. */
-  retry(ms: number): void;
-};
+/** Told of how soon to come back, in milliseconds. */
+type Hearing = (ms: number) => void;
 
 /** Requests to one broker. All throw BrokerError, or the signal's reason. */
 export class Connection {
@@ -36,6 +31,11 @@ export class Connection {
 
   constructor(settings: Settings) {
     this.#settings = settings;
+  }
+
+  /** For so long it may be silent. */
+  get idleMs(): number {
+    return this.#settings.idleMs;
   }
 
   /** Asks for JSON. */
@@ -64,7 +64,7 @@ export class Connection {
   /** Opens an event stream: every event up to the end of the response. Undefined when none will come any more (`204`). */
   async open(
     path: string,
-    hearing: Hearing,
+    onRetry: Hearing,
     signal?: AbortSignal,
   ): Promise<AsyncGenerator<EventSourceMessage, void> | undefined> {
     const leave = new AbortController();
@@ -77,25 +77,23 @@ export class Connection {
       leave.abort();
       throw this.#unexpected(response.status, 'no event stream');
     }
-    hearing.heard();
-    return this.#events(body, leave, signal, hearing);
+    return this.#events(body, leave, signal, onRetry);
   }
 
   async *#events(
     body: ReadableStream<Uint8Array>,
     leave: AbortController,
     signal: AbortSignal | undefined,
-    hearing: Hearing,
+    onRetry: Hearing,
   ): AsyncGenerator<EventSourceMessage, void> {
     const batch: EventSourceMessage[] = [];
-    const parser = createParser({ onEvent: (event) => batch.push(event), onRetry: (ms) => hearing.retry(ms) });
+    const parser = createParser({ onEvent: (event) => batch.push(event), onRetry });
     const reader = body.getReader();
     const decoder = new TextDecoder();
     try {
       for (;;) {
         const { done, value } = await this.#within(this.#settings.idleMs, leave, signal, reader.read());
         if (done) return;
-        hearing.heard();
         parser.feed(decoder.decode(value, { stream: true }));
         yield* batch.splice(0);
       }

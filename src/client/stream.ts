@@ -2,7 +2,7 @@ import type { Connection } from './connection.ts';
 import { BrokerError, clientFault } from './error.ts';
 import { type BrokerEvent, readEvent } from './event.ts';
 import { Place } from './place.ts';
-import type { Retries } from './retries.ts';
+import { Retries } from './retries.ts';
 
 /**
  * A message's events to its last one, over as many connections as it takes: none twice, none left out.
@@ -10,20 +10,24 @@ import type { Retries } from './retries.ts';
  */
 export async function* follow(
   connection: Connection,
-  retries: Retries,
+  patienceMs: number,
   path: string,
   after: number,
   signal?: AbortSignal,
 ): AsyncGenerator<BrokerEvent, void, undefined> {
+  const retries = new Retries(patienceMs);
   const place = new Place(after);
   for (;;) {
     let fault = clientFault(0, 'stream_broken', 'The event stream ended before its last event.');
+    let openedAt = Infinity;
     try {
-      const messages = await connection.open(place.on(path), retries, signal);
+      const messages = await connection.open(place.on(path), (ms) => retries.comeBackAfter(ms), signal);
       if (!messages) return;
+      openedAt = performance.now();
       for await (const message of messages) {
         const event = readEvent(message);
         if (!place.take(event) || event.type === 'unknown') continue;
+        retries.succeeded();
         yield event;
         if (event.type === 'done' || event.type === 'error') return;
       }
@@ -31,6 +35,8 @@ export async function* follow(
       if (!(error instanceof BrokerError)) throw error;
       fault = error;
     }
+    // An answer alone is no success: a stream that brings nothing would be opened again for ever.
+    if (performance.now() - openedAt > connection.idleMs) retries.succeeded();
     await retries.pause(fault, signal);
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { BrokerClient, type BrokerEvent } from '../../src/client/index.ts';
 import { TcpProxy } from '../faults/proxy.ts';
 import { aBroker, aSystem } from '../helpers/broker.ts';
@@ -143,6 +143,52 @@ test('the same position and an event of an unknown kind are not told, an event t
   ]);
   const path = '/broker/api/v1/stream?user_id=u+1&message_id=m';
   t.deepEqual(asked, [path, `${path}&last_event_id=2`, `${path}&last_event_id=3`]);
+});
+
+const NOTHING = 'retry: 1\n\n';
+const QUEUED = 'id: 1\nevent: queued\ndata: {"message_id":"m","queue_position":1}\n\n';
+const DONE = 'event: done\ndata: {"message_id":"m","status":"completed"}\n\n';
+const ONE = { userId: 'u', messageId: 'm' };
+
+/** A broker of event streams, each of which ends after its text; the last one is told again and again. Answers what was asked. */
+async function aTeller(t: ExecutionContext, ...streams: readonly string[]) {
+  const asked: string[] = [];
+  const url = await aServer(t, ({ url: path = '' }, response) => {
+    asked.push(path);
+    const text = streams[Math.min(asked.length, streams.length) - 1];
+    response.setHeader('Content-Type', 'text/event-stream').end(text);
+  });
+  return { url, asked };
+}
+
+test('patience runs from what failed first, not while an event is worked on', async (t) => {
+  const { url, asked } = await aTeller(t, NOTHING + QUEUED, `id: 2\n${DONE}`);
+  const types: string[] = [];
+  for await (const { type } of new BrokerClient({ url, patienceMs: 500 }).stream(ONE)) {
+    types.push(type);
+    await delay(600);
+  }
+  t.deepEqual(types, ['queued', 'done']);
+  t.is(asked.length, 2);
+});
+
+test('with little patience it is tried again once, with none not at all', async (t) => {
+  for (const [patienceMs, tries] of [
+    [0, 1],
+    [1, 2],
+  ] as const) {
+    const { url, asked } = await aTeller(t, '');
+    await t.throwsAsync(new BrokerClient({ url, patienceMs }).stream(ONE).next(), { code: 'stream_broken' });
+    t.true(patienceMs ? asked.length >= tries : asked.length === tries, `${asked.length}`);
+  }
+});
+
+test('streams that bring nothing are given up, in pauses that grow', async (t) => {
+  const { url, asked } = await aTeller(t, `${NOTHING}${QUEUED}`, NOTHING);
+  const stream = new BrokerClient({ url, patienceMs: 200 }).stream(ONE);
+  await t.throwsAsync(Array.fromAsync(stream), { code: 'stream_broken' });
+  // 1, 2, 4 … ms, at least half of each.
+  t.true(asked.length <= 11, `${asked.length}`);
 });
 
 test('it comes back as soon as the broker says: retry, Retry-After', async (t) => {
