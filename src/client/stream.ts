@@ -22,7 +22,8 @@ export async function* follow(
     let openedAt = Infinity;
     try {
       const messages = await connection.open(place.on(path), (ms) => retries.comeBackAfter(ms), signal);
-      if (!messages) return;
+      if (!messages) return place.end();
+      place.await();
       openedAt = performance.now();
       for await (const message of messages) {
         const event = readEvent(message);

@@ -122,7 +122,7 @@ test('the same position and an event of an unknown kind are not told, an event t
       'event: queued\ndata: {"message_id":"m","queue_position":1}\n\nid: 2\nevent: news\ndata: {}\n\n',
     ],
     ['event: queued\ndata: {"message_id":"m","queue_position":1}\n\nid: 3\ndata: {"type":"dance"}\n\n'],
-    ['id: 3\ndata: {"type":"dance"}\n\nid: 5\ndata: {}\n\n'],
+    ['id: 5\ndata: {}\n\n'],
   ];
   const asked: (string | undefined)[] = [];
   const url = await aServer(t, (request, response) => {
@@ -146,7 +146,7 @@ test('the same position and an event of an unknown kind are not told, an event t
 });
 
 const NOTHING = 'retry: 1\n\n';
-const QUEUED = 'id: 1\nevent: queued\ndata: {"message_id":"m","queue_position":1}\n\n';
+const QUEUED = 'event: queued\ndata: {"message_id":"m","queue_position":1}\n\n';
 const DONE = 'event: done\ndata: {"message_id":"m","status":"completed"}\n\n';
 const ONE = { userId: 'u', messageId: 'm' };
 
@@ -162,7 +162,7 @@ async function aTeller(t: ExecutionContext, ...streams: readonly string[]) {
 }
 
 test('patience runs from what failed first, not while an event is worked on', async (t) => {
-  const { url, asked } = await aTeller(t, NOTHING + QUEUED, `id: 2\n${DONE}`);
+  const { url, asked } = await aTeller(t, `${NOTHING}id: 1\n${QUEUED}`, `id: 2\n${DONE}`);
   const types: string[] = [];
   for await (const { type } of new BrokerClient({ url, patienceMs: 500 }).stream(ONE)) {
     types.push(type);
@@ -170,6 +170,34 @@ test('patience runs from what failed first, not while an event is worked on', as
   }
   t.deepEqual(types, ['queued', 'done']);
   t.is(asked.length, 2);
+});
+
+test('a log that is shorter than what was read of it is a fault: nothing of it is left out or joined in silence', async (t) => {
+  const cutShort = { name: 'BrokerError', code: 'log_cut_short' };
+  const said = (id: number) => `id: ${id}\ndata: {"type":"progress","text":"${id}"}\n\n`;
+  const before = `${NOTHING}id: 1\n${QUEUED}${said(2)}${said(3)}${said(4)}`;
+  const { url } = await aTeller(t, before, `${said(3)}${said(4)}${said(5)}id: 6\n${DONE}`);
+  const events: BrokerEvent[] = [];
+  const reading = async () => {
+    for await (const event of new BrokerClient({ url }).stream(ONE)) events.push(event);
+  };
+  await t.throwsAsync(reading, cutShort);
+  t.is(events.length, 4);
+
+  // The end is not the one after event 99.
+  const running = await aTeller(t, `id: 5\n${DONE}`);
+  await t.throwsAsync(new BrokerClient({ url: running.url }).stream({ ...ONE, lastEventId: 99 }).next(), cutShort);
+
+  const streams = [NOTHING + said(1)];
+  const ended = await aServer(t, (_request, response) => {
+    const text = streams.shift();
+    response
+      .setHeader('Content-Type', 'text/event-stream')
+      .writeHead(text ? 200 : 204)
+      .end(text);
+  });
+  const lost = Array.fromAsync(new BrokerClient({ url: ended }).stream(ONE));
+  await t.throwsAsync(lost, cutShort);
 });
 
 test('with little patience it is tried again once, with none not at all', async (t) => {
@@ -184,7 +212,7 @@ test('with little patience it is tried again once, with none not at all', async 
 });
 
 test('streams that bring nothing are given up, in pauses that grow', async (t) => {
-  const { url, asked } = await aTeller(t, `${NOTHING}${QUEUED}`, NOTHING);
+  const { url, asked } = await aTeller(t, `${NOTHING}id: 1\n${QUEUED}`, NOTHING);
   const stream = new BrokerClient({ url, patienceMs: 200 }).stream(ONE);
   await t.throwsAsync(Array.fromAsync(stream), { code: 'stream_broken' });
   // 1, 2, 4 … ms, at least half of each.
@@ -198,9 +226,9 @@ test('it comes back as soon as the broker says: retry, Retry-After', async (t) =
     if (times.length === 1) {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('retry: 400\n\n');
     } else if (times.length === 2) response.writeHead(503, { 'Retry-After': '1' }).end();
-    else response.writeHead(204).end();
+    else response.setHeader('Content-Type', 'text/event-stream').end(`id: 1\n${QUEUED}id: 2\n${DONE}`);
   });
-  t.deepEqual(await Array.fromAsync(new BrokerClient({ url }).stream({ userId: 'u', messageId: 'm' })), []);
+  t.is((await Array.fromAsync(new BrokerClient({ url }).stream(ONE))).length, 2);
   const [first = 0, second = 0, third = 0] = times;
   t.true(second - first >= 195 && second - first < 900, `${second - first}`);
   t.true(third - second >= 995 && third - second < 2500, `${third - second}`);
