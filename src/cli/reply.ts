@@ -58,7 +58,7 @@ class Reply {
     if (event.type !== 'complete') return;
     const { responses, voice_audio_url } = event.response;
     // An engine that streams no text tells all of it at the end.
-    if (!this.#spoken) this.#output.text(responses.join('\n\n'));
-    if (voice_audio_url) this.#output.note(`Spoken: ${voice_audio_url}`);
+    if (!this.#spoken && Array.isArray(responses)) this.#output.text(responses.join('\n\n'));
+    if (typeof voice_audio_url === 'string' && voice_audio_url) this.#output.note(`Spoken: ${voice_audio_url}`);
   }
 }

@@ -14,5 +14,14 @@ export type {
   WorkerEvent,
 } from './event.ts';
 export type { Health } from './health.ts';
-export type { Accepted, Cancelled, MessageState, MessageStatus, NewMessage, Result, Retried } from './message.ts';
+export type {
+  Accepted,
+  CallbackState,
+  Cancelled,
+  MessageState,
+  MessageStatus,
+  NewMessage,
+  Result,
+  Retried,
+} from './message.ts';
 export type { Cleared, QueuedMessage, QueueState } from './queue.ts';
