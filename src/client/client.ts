@@ -153,9 +153,17 @@ export class BrokerClient {
     return this.#connection.ask(`/api/v1/dead-letters?${query}`, deadLetterPage, { signal });
   }
 
-  /** Puts a failed message at the end of its queue again, or a callback that was given up back to those to be made. */
-  async retry(userId: string, messageId: string, options: CallOptions = {}): Promise<Retried> {
-    return this.#connection.ask(`${messagePath(userId, messageId)}/retry`, retried, { ...options, method: 'POST' });
+  /**
+   * Puts a failed message at the end of its queue again. Of one that did not fail, and of any with `only`, a callback that
+   * was given up is made again. `not_failed`, `not_undelivered` (`409`) when there is nothing of the kind.
+   */
+  async retry(
+    userId: string,
+    messageId: string,
+    { only, ...options }: CallOptions & { readonly only?: 'callback' | undefined } = {},
+  ): Promise<Retried> {
+    const path = `${messagePath(userId, messageId)}/retry${only ? `?only=${only}` : ''}`;
+    return this.#connection.ask(path, retried, { ...options, method: 'POST' });
   }
 
   /** How the broker is, also when it is unhealthy (`503`). Needs no key. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { aSystem } from '../helpers/broker.ts';
+import { anEndpoint } from '../helpers/endpoint.ts';
 import { aFreeAddress, aServer } from './helpers.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -147,6 +148,17 @@ test.serial('dead-letters, retry and health', async (t) => {
   t.is(health.code, 0);
   t.regex(health.out, /^healthy: the engine answers, store embedded, 0 waiting, 0 worked on, version \d/);
   t.like(lines((await run('health', '--json')).out), [{ status: 'healthy' }]);
+});
+
+test.serial('retry --callback makes the callback alone again', async (t) => {
+  const endpoint = await anEndpoint(t, () => ({ status: 410 }));
+  const { run, client, worker } = await aCli(t, { CALLBACK_ALLOW_HOSTS: endpoint.host });
+  const id = await client.send('ruth', '[[status=400]]', { callback_url: endpoint.url });
+  const kinds = async () => lines((await run('dead-letters', '--json')).out).map(({ kind }) => kind);
+  while (!(await kinds()).includes('callback'));
+  t.deepEqual(await run('retry', id, '--callback'), { code: 0, out: `${id} redelivering\n`, err: '' });
+  await endpoint.until(() => endpoint.calls.length === 2);
+  t.is(worker.calls.length, 1);
 });
 
 test.serial('each failure is told in one sentence, and the key in none', async (t) => {

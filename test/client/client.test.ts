@@ -4,6 +4,7 @@ import test from 'ava';
 import { BrokerClient, BrokerError } from '../../src/client/index.ts';
 import { aSystem, STORES } from '../helpers/broker.ts';
 import { aBody } from '../helpers/client.ts';
+import { anEndpoint } from '../helpers/endpoint.ts';
 import { aFreeAddress, aServer } from './helpers.ts';
 
 for (const kind of STORES) {
@@ -49,6 +50,26 @@ for (const kind of STORES) {
   });
 }
 
+test('a callback that was given up is made again, and its message is not', async (t) => {
+  const endpoint = await anEndpoint(t, () => ({ status: 410 }));
+  const { url, worker } = await aSystem(t, 'embedded', { env: { CALLBACK_ALLOW_HOSTS: endpoint.host } });
+  const broker = new BrokerClient({ url });
+  const { message_id } = await broker.send(aBody('u', '[[status=400]]', { callback_url: endpoint.url }));
+  const givenUp = async () => {
+    while ((await broker.message('u', message_id)).callback?.status !== 'undelivered');
+  };
+  await givenUp();
+  t.deepEqual(await broker.retry('u', message_id, { only: 'callback' }), { status: 'redelivering', message_id });
+  await endpoint.until(() => endpoint.calls.length === 2);
+  await givenUp();
+  t.is(worker.calls.length, 1);
+  await broker.retry('u', message_id);
+  for await (const { type } of broker.stream({ userId: 'u', messageId: message_id })) if (type === 'error') break;
+  t.is(worker.calls.length, 2);
+  const { message_id: other } = await broker.send(aBody('u', 'Hi'));
+  await t.throwsAsync(broker.retry('u', other, { only: 'callback' }), { code: 'not_undelivered' });
+});
+
 test('a group, and a spoken message, go the same way', async (t) => {
   const { url, worker } = await aSystem(t, 'embedded');
   const broker = new BrokerClient({ url });
@@ -66,6 +87,32 @@ test('a group, and a spoken message, go the same way', async (t) => {
     ['group:unfoldingWord:-100', 'ruth'],
   );
   t.is((await broker.queue('group:unfoldingWord:-100')).queue_length, 0);
+});
+
+test('what a newer broker or another engine says is taken as it is', async (t) => {
+  const answers: Record<string, unknown> = {
+    '/api/v1/queue/u/messages/m': {
+      ...{ message_id: 'm', user_id: 'u', status: 'paused', queue_position: null, attempts: 1, queued_at: '' },
+      ...{ started_at: null, ended_at: null, code: null, error: null },
+      callback: { status: 'resting', attempts: 1, error: '' },
+      result: { answer: 42, voice_audio_url: 1 },
+    },
+    '/api/v1/dead-letters?': {
+      dead_letters: [
+        {
+          ...{ kind: 'webhook', message_id: 'm', user_id: 'u', attempts: 1 },
+          ...{ queued_at: '', failed_at: '', code: 'c', error: '' },
+        },
+      ],
+      next_cursor: null,
+    },
+  };
+  const url = await aServer(t, (request, response) => {
+    response.end(JSON.stringify(answers[request.url ?? '']));
+  });
+  const broker = new BrokerClient({ url });
+  t.deepEqual<unknown, unknown>(await broker.message('u', 'm'), answers['/api/v1/queue/u/messages/m']);
+  t.deepEqual<unknown, unknown>(await broker.deadLetters(), answers['/api/v1/dead-letters?']);
 });
 
 test('what the broker refuses is thrown with its status, code, sentence and fields', async (t) => {
