@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { aSystem } from '../helpers/broker.ts';
@@ -11,11 +12,16 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
 /** The command line as its users start it. */
-function start(t: ExecutionContext, args: readonly string[], env: Record<string, string> = {}) {
+function start(
+  t: ExecutionContext,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  stdout: 'pipe' | number = 'pipe',
+) {
   const { PATH, TMPDIR } = process.env;
   const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH, TMPDIR, BROKER_USER: 'ruth', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   });
   t.teardown(() => void child.kill('SIGKILL'));
   let out = '';
@@ -225,4 +231,15 @@ test.serial('Ctrl-C leaves at once and says how to come back; so does a reader t
   tail.child.stdout?.destroy();
   t.deepEqual({ ...(await tail.ended), out: '' }, { code: 0, out: '', err: '' });
   t.is((await run('cancel', id)).code, 0);
+});
+
+test.serial('an output that cannot be written is a failure', async (t) => {
+  const { url } = await aCli(t);
+  const full = openSync('/dev/full', 'w');
+  t.teardown(() => closeSync(full));
+  for (const args of [['send', 'Hi', '--json'], ['health'], ['--help']]) {
+    const { code, err } = await start(t, args, { BROKER_URL: url }, full).ended;
+    t.is(code, 1, args.join(' '));
+    t.is(err, 'The output cannot be written (ENOSPC).\n');
+  }
 });
