@@ -36,8 +36,9 @@ export class Session {
   ): Promise<void> {
     const options = command.optsWithGlobals<Options>();
     const { url, key } = options;
-    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-      throw new UsageFault(`--url must be an http or https address, not "${url}"`);
+    if (!isAddress(url)) {
+      const what = 'an http or https address, without user name, password, query and fragment';
+      throw new UsageFault(`--url must be ${what}`);
     }
     const broker = { url, apiKey: key || undefined };
     const client = new BrokerClient({ ...broker, patienceMs: 0 });
@@ -56,6 +57,12 @@ export function commonOptions(): readonly Option[] {
 
 export function userOption(): Option {
   return new Option('--user <user>', 'whose queue').env('BROKER_USER').default(userName());
+}
+
+/** The value is told nowhere: it may hold a password. */
+function isAddress(url: string): boolean {
+  const { protocol, username, password, search, hash } = URL.parse(url) ?? {};
+  return /^https?:$/.test(protocol ?? '') && !(username || password || search || hash);
 }
 
 /** Reads an argument. */

@@ -1,3 +1,4 @@
+import { Address } from './address.ts';
 import { Connection, type Fetch } from './connection.ts';
 import { type DeadLetterPage, deadLetterPage } from './dead-letter.ts';
 import { BrokerError } from './error.ts';
@@ -23,7 +24,10 @@ const IDLE_MS = 45_000;
 const PATIENCE_MS = 300_000;
 
 export type BrokerClientOptions = {
-  /** The broker's address, such as `https://broker.example.org`; in a browser it may be empty: the page's own origin. */
+  /**
+   * The broker's address, such as `https://broker.example.org`; in a browser it may be a path of the page's own origin,
+   * or empty. Without user name, password, query and fragment.
+   */
   readonly url: string;
   /** Sent with every request. Never give one to a page: let it read a `stream_url` instead, which carries a token. */
   readonly apiKey?: string | undefined;
@@ -34,7 +38,7 @@ export type BrokerClientOptions = {
    * throw what went wrong last. Begins anew with each event. 300,000 by default; 0: never again; `Infinity`: for ever.
    */
   readonly patienceMs?: number | undefined;
-  /** An answer or a stream that is silent for so long, in milliseconds, counts as broken. 45,000 by default. */
+  /** An answer or a stream that is silent for so long, in milliseconds, counts as broken. 45,000 by default; `Infinity`: never. */
   readonly idleMs?: number | undefined;
 };
 
@@ -71,13 +75,14 @@ export class BrokerClient {
   readonly #patienceMs: number;
 
   constructor({ url, apiKey, fetch, patienceMs = PATIENCE_MS, idleMs = IDLE_MS }: BrokerClientOptions) {
-    if (!/^(?:https?:\/\/|\/|$)/i.test(url)) throw new TypeError('url must begin with http:// or https://');
     // The value is not told: messages of errors end in logs.
     if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
       throw new TypeError('apiKey must be visible ASCII characters');
     }
+    if (!(idleMs > 0)) throw new TypeError('idleMs must be more than 0 milliseconds, or Infinity');
+    if (!(patienceMs >= 0)) throw new TypeError('patienceMs must be 0 milliseconds or more, or Infinity');
     this.#connection = new Connection({
-      url: url.endsWith('/') ? url.slice(0, -1) : url,
+      address: new Address(url),
       apiKey,
       fetch: fetch ?? ((input, init) => globalThis.fetch(input, init)),
       idleMs,
