@@ -4,6 +4,7 @@ import { type DeadLetterPage, deadLetterPage } from './dead-letter.ts';
 import { BrokerError } from './error.ts';
 import type { BrokerEvent } from './event.ts';
 import { type Health, health } from './health.ts';
+import { leavable } from './leave.ts';
 import {
   type Accepted,
   accepted,
@@ -114,13 +115,12 @@ export class BrokerClient {
    */
   stream({ lastEventId = 0, signal, ...which }: StreamOptions): AsyncGenerator<BrokerEvent, void, undefined> {
     const path = 'streamUrl' in which ? which.streamUrl : streamPath(which);
-    return follow(this.#connection, this.#patienceMs, path, lastEventId, signal);
+    return leavable(signal, (left) => follow(this.#connection, this.#patienceMs, path, lastEventId, left));
   }
 
   /** `send`, then `stream`. It is sent when the first event is asked for. */
-  async *sendAndStream(message: NewMessage, options: CallOptions = {}): AsyncGenerator<BrokerEvent, void, undefined> {
-    const { stream_url } = await this.send(message, options);
-    yield* this.stream({ ...options, streamUrl: stream_url });
+  sendAndStream(message: NewMessage, { signal }: CallOptions = {}): AsyncGenerator<BrokerEvent, void, undefined> {
+    return leavable(signal, (left) => this.#sendAndStream(message, left));
   }
 
   /** How a message stands, with its result once there is one. */
@@ -174,6 +174,11 @@ export class BrokerClient {
   /** How the broker is, also when it is unhealthy (`503`). Needs no key. */
   async health(options: CallOptions = {}): Promise<Health> {
     return this.#connection.ask('/health', health, { ...options, also: [503] });
+  }
+
+  async *#sendAndStream(message: NewMessage, signal: AbortSignal): AsyncGenerator<BrokerEvent, void, undefined> {
+    const { stream_url } = await this.send(message, { signal });
+    yield* this.stream({ streamUrl: stream_url, signal });
   }
 }
 

@@ -13,7 +13,7 @@ export async function* follow(
   patienceMs: number,
   path: string,
   after: number,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): AsyncGenerator<BrokerEvent, void, undefined> {
   const retries = new Retries(patienceMs);
   const place = new Place(after);
@@ -29,6 +29,8 @@ export async function* follow(
         const event = readEvent(message);
         if (!place.take(event) || event.type === 'unknown') continue;
         retries.succeeded();
+        // What came before it was aborted is told no more.
+        signal.throwIfAborted();
         yield event;
         if (event.type === 'done' || event.type === 'error') return;
       }

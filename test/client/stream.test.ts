@@ -161,6 +161,40 @@ async function aTeller(t: ExecutionContext, ...streams: readonly string[]) {
   return { url, asked };
 }
 
+test('once it is aborted no event comes any more, also none that is here already', async (t) => {
+  const { url } = await aTeller(t, `id: 1\n${QUEUED}id: 2\n${DONE}`);
+  const leave = new AbortController();
+  const events = new BrokerClient({ url }).stream({ ...ONE, signal: leave.signal });
+  await events.next();
+  const reason = new Error('enough');
+  leave.abort(reason);
+  t.is(await t.throwsAsync(events.next()), reason);
+  t.deepEqual(await events.next(), { done: true, value: undefined });
+});
+
+test('who returns while an event is waited for leaves at once', async (t) => {
+  for (const answered of [true, false]) {
+    const left = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const url = await aServer(t, ({ method }, response) => {
+      response.once('close', left.resolve);
+      if (answered) {
+        response.setHeader('Content-Type', 'text/event-stream').write(`id: 1\n${QUEUED}`);
+      }
+      asked.resolve();
+      t.is(method, answered ? 'GET' : 'POST');
+    });
+    const broker = new BrokerClient({ url });
+    const events = answered ? broker.stream(ONE) : broker.sendAndStream(aBody('u', 'Hi'));
+    if (answered) t.like(await events.next(), { done: false });
+    const next = events.next();
+    await asked.promise;
+    t.deepEqual(await events.return(), { done: true, value: undefined });
+    t.deepEqual(await next, { done: true, value: undefined });
+    await left.promise;
+  }
+});
+
 test('patience runs from what failed first, not while an event is worked on', async (t) => {
   const { url, asked } = await aTeller(t, `${NOTHING}id: 1\n${QUEUED}`, `id: 2\n${DONE}`);
   const types: string[] = [];
