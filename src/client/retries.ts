@@ -10,13 +10,15 @@ export class Retries {
   /** How long the first pause is at most. */
   #firstPauseMs = FIRST_PAUSE_MS;
   readonly #patienceMs: number;
+  readonly #also: readonly number[];
   #failures = 0;
   /** When the first of these failures came. */
   #since = 0;
 
-  /** `patienceMs`: for so long after the first failure it is tried again. */
-  constructor(patienceMs: number) {
+  /** `patienceMs`: for so long after the first failure it is tried again. `also`: statuses that are passing as well. */
+  constructor(patienceMs: number, also: readonly number[] = []) {
     this.#patienceMs = patienceMs;
+    this.#also = also;
   }
 
   /** The broker says how soon to come back. */
@@ -34,7 +36,8 @@ export class Retries {
     const now = performance.now();
     if (!this.#failures) this.#since = now;
     const leftMs = this.#since + this.#patienceMs - now;
-    const { passing, retryAfterMs } = fault;
+    const { status, retryAfterMs } = fault;
+    const passing = fault.passing || this.#also.includes(status);
     if (!passing || leftMs <= 0 || (retryAfterMs ?? 0) > leftMs) throw fault;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, this.#firstPauseMs * 2 ** this.#failures) * (0.5 + Math.random() / 2);
     this.#failures += 1;

@@ -4,6 +4,9 @@ import { type BrokerEvent, readEvent } from './event.ts';
 import { Place } from './place.ts';
 import { Retries } from './retries.ts';
 
+/** What stands between here and the broker may say so of one request among many; to read again costs nothing. */
+const PASSING = [408, 425, 429];
+
 /**
  * A message's events to its last one, over as many connections as it takes: none twice, none left out.
  * `path`: of the stream. `after`: id of the last event that is known; 0 for none.
@@ -15,7 +18,7 @@ export async function* follow(
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<BrokerEvent, void, undefined> {
-  const retries = new Retries(patienceMs);
+  const retries = new Retries(patienceMs, PASSING);
   const place = new Place(after);
   for (;;) {
     let fault = clientFault(0, 'stream_broken', 'The event stream ended before its last event.');

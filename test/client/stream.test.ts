@@ -253,6 +253,18 @@ test('streams that bring nothing are given up, in pauses that grow', async (t) =
   t.true(asked.length <= 11, `${asked.length}`);
 });
 
+test('what is passing on a stream is tried again, though a message would not be sent again', async (t) => {
+  const statuses = [200, 408, 425, 429, 502];
+  const url = await aServer(t, ({ method }, response) => {
+    const status = method === 'GET' ? (statuses.shift() ?? 200) : 429;
+    response.writeHead(status, { 'Content-Type': 'text/event-stream', 'Retry-After': '0' });
+    response.end(statuses.length ? NOTHING : `id: 1\n${DONE}`);
+  });
+  const broker = new BrokerClient({ url });
+  t.is((await Array.fromAsync(broker.stream(ONE))).length, 1);
+  await t.throwsAsync(broker.send(aBody('u', 'Hi')), { code: 'unexpected_answer' });
+});
+
 test('it comes back as soon as the broker says: retry, Retry-After', async (t) => {
   const times: number[] = [];
   const url = await aServer(t, (_request, response) => {
