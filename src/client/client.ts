@@ -19,6 +19,7 @@ import {
 import { type Cleared, cleared, type QueueState, queueState } from './queue.ts';
 import { Retries } from './retries.ts';
 import { follow } from './stream.ts';
+import { pause } from './time.ts';
 
 /** Three times as long as the broker ever is silent on an open stream. */
 const IDLE_MS = 45_000;
@@ -48,8 +49,13 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type ReadOptions = CallOptions & {
+  /** Told each time that the events are lost for a while, before it is tried again. */
+  readonly onReconnect?: ((fault: BrokerError) => void) | undefined;
+};
+
 /** Which message's events to read, and from where on. */
-export type StreamOptions = CallOptions & {
+export type StreamOptions = ReadOptions & {
   /** Id of the last event that you have; the first one that comes is the one after it. */
   readonly lastEventId?: number | undefined;
 } & (
@@ -103,7 +109,7 @@ export class BrokerClient {
         return await this.#connection.ask('/api/v1/message', accepted, { method: 'POST', body, signal });
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
-        await retries.pause(error, signal);
+        await pause(retries.pauseAfter(error), signal);
       }
     }
   }
@@ -113,14 +119,22 @@ export class BrokerClient {
    * when the connection breaks, and goes on where it was: no event comes twice, none is left out. Leaving the loop leaves
    * the stream, and stops nothing. Ends without an event when `lastEventId` was the last one.
    */
-  stream({ lastEventId = 0, signal, ...which }: StreamOptions): AsyncGenerator<BrokerEvent, void, undefined> {
+  stream({
+    lastEventId = 0,
+    signal,
+    onReconnect,
+    ...which
+  }: StreamOptions): AsyncGenerator<BrokerEvent, void, undefined> {
     const path = 'streamUrl' in which ? which.streamUrl : streamPath(which);
-    return leavable(signal, (left) => follow(this.#connection, this.#patienceMs, path, lastEventId, left));
+    return leavable(signal, (left) => follow(this.#connection, this.#patienceMs, path, lastEventId, left, onReconnect));
   }
 
   /** `send`, then `stream`. It is sent when the first event is asked for. */
-  sendAndStream(message: NewMessage, { signal }: CallOptions = {}): AsyncGenerator<BrokerEvent, void, undefined> {
-    return leavable(signal, (left) => this.#sendAndStream(message, left));
+  sendAndStream(
+    message: NewMessage,
+    { signal, ...options }: ReadOptions = {},
+  ): AsyncGenerator<BrokerEvent, void, undefined> {
+    return leavable(signal, (left) => this.#sendAndStream(message, { ...options, signal: left }));
   }
 
   /** How a message stands, with its result once there is one. */
@@ -176,9 +190,9 @@ export class BrokerClient {
     return this.#connection.ask('/health', health, { ...options, also: [503] });
   }
 
-  async *#sendAndStream(message: NewMessage, signal: AbortSignal): AsyncGenerator<BrokerEvent, void, undefined> {
-    const { stream_url } = await this.send(message, { signal });
-    yield* this.stream({ streamUrl: stream_url, signal });
+  async *#sendAndStream(message: NewMessage, options: ReadOptions): AsyncGenerator<BrokerEvent, void, undefined> {
+    const { stream_url } = await this.send(message, options);
+    yield* this.stream({ ...options, streamUrl: stream_url });
   }
 }
 

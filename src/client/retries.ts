@@ -1,5 +1,4 @@
 import type { BrokerError } from './error.ts';
-import { pause } from './time.ts';
 
 /** Until the broker says otherwise (`retry:`). */
 const FIRST_PAUSE_MS = 1000;
@@ -31,8 +30,8 @@ export class Retries {
     this.#failures = 0;
   }
 
-  /** Waits until it may be tried again. Throws the fault when that is no use or patience has run out, and the signal's reason. */
-  async pause(fault: BrokerError, signal?: AbortSignal): Promise<void> {
+  /** How many milliseconds to wait before it may be tried again. Throws the fault when that is no use or patience has run out. */
+  pauseAfter(fault: BrokerError): number {
     const now = performance.now();
     if (!this.#failures) this.#since = now;
     const leftMs = this.#since + this.#patienceMs - now;
@@ -43,6 +42,6 @@ export class Retries {
     this.#failures += 1;
     // What comes back at once is spread by up to a first pause.
     const spreadMs = retryAfterMs === undefined ? 0 : retryAfterMs + Math.random() * this.#firstPauseMs;
-    await pause(Math.max(Math.min(pauseMs, leftMs), spreadMs), signal);
+    return Math.max(Math.min(pauseMs, leftMs), spreadMs);
   }
 }

@@ -3,6 +3,7 @@ import { BrokerError, clientFault } from './error.ts';
 import { type BrokerEvent, readEvent } from './event.ts';
 import { Place } from './place.ts';
 import { Retries } from './retries.ts';
+import { pause } from './time.ts';
 
 /** What stands between here and the broker may say so of one request among many; to read again costs nothing. */
 const PASSING = [408, 425, 429];
@@ -10,6 +11,7 @@ const PASSING = [408, 425, 429];
 /**
  * A message's events to its last one, over as many connections as it takes: none twice, none left out.
  * `path`: of the stream. `after`: id of the last event that is known; 0 for none.
+ * `onReconnect`: told what went wrong before each further connection.
  */
 export async function* follow(
   connection: Connection,
@@ -17,6 +19,7 @@ export async function* follow(
   path: string,
   after: number,
   signal: AbortSignal,
+  onReconnect?: (fault: BrokerError) => void,
 ): AsyncGenerator<BrokerEvent, void, undefined> {
   const retries = new Retries(patienceMs, PASSING);
   const place = new Place(after);
@@ -43,6 +46,8 @@ export async function* follow(
     }
     // An answer alone is no success: a stream that brings nothing would be opened again for ever.
     if (performance.now() - openedAt > connection.idleMs) retries.succeeded();
-    await retries.pause(fault, signal);
+    const ms = retries.pauseAfter(fault);
+    onReconnect?.(fault);
+    await pause(ms, signal);
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { BrokerClient, type BrokerEvent } from '../../src/client/index.ts';
+import { BrokerClient, type BrokerError, type BrokerEvent } from '../../src/client/index.ts';
 import { TcpProxy } from '../faults/proxy.ts';
 import { aBroker, aSystem } from '../helpers/broker.ts';
 import { aBody } from '../helpers/client.ts';
@@ -198,11 +198,14 @@ test('who returns while an event is waited for leaves at once', async (t) => {
 test('patience runs from what failed first, not while an event is worked on', async (t) => {
   const { url, asked } = await aTeller(t, `${NOTHING}id: 1\n${QUEUED}`, `id: 2\n${DONE}`);
   const types: string[] = [];
-  for await (const { type } of new BrokerClient({ url, patienceMs: 500 }).stream(ONE)) {
+  const breaks: string[] = [];
+  const onReconnect = ({ code }: BrokerError) => void breaks.push(code);
+  for await (const { type } of new BrokerClient({ url, patienceMs: 500 }).stream({ ...ONE, onReconnect })) {
     types.push(type);
     await delay(600);
   }
   t.deepEqual(types, ['queued', 'done']);
+  t.deepEqual(breaks, ['stream_broken']);
   t.is(asked.length, 2);
 });
 
