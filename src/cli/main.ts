@@ -2,7 +2,7 @@
 /** The command line of the broker: `bt-servant-message-broker`, in the checkout `npm run cli --`. */
 import { CommanderError } from 'commander';
 import { program } from './program.ts';
-import { isUsage, sentence } from './sentence.ts';
+import { sentence } from './sentence.ts';
 
 /** As a shell counts what was ended by Ctrl-C. */
 const INTERRUPTED = 130;
@@ -28,6 +28,6 @@ try {
   else if (error instanceof CommanderError) process.exitCode ??= error.exitCode && 2;
   else {
     process.stderr.write(`${sentence(error)}\n`);
-    process.exitCode ??= isUsage(error) ? 2 : 1;
+    process.exitCode ??= 1;
   }
 }
