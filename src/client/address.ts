@@ -14,7 +14,8 @@ export class Address {
     const whole = /^https?:\/\//i.test(url);
     const page = pageUrl();
     if ((!whole && !/^(?:\/|$)/.test(url)) || !URL.canParse(url, page)) throw wrong();
-    this.#base = new URL(url, page);
+    // Nothing would be the page itself, with its path and its query.
+    this.#base = new URL(url || '/', page);
     const { origin, pathname, username, password, search, hash } = this.#base;
     if (username || password || search || hash || (!whole && origin !== new URL(page).origin)) throw wrong();
     this.#prefix = pathname.replace(/\/$/, '');
