@@ -15,8 +15,10 @@ export function addDeadLetters(broker: Command, session: Session): void {
         async ({ client, output, signal }, { limit, cursor }) => {
           const page = await client.deadLetters({ limit, cursor, signal });
           for (const letter of page.dead_letters) output.answer(letter, ...lines(letter));
-          if (page.next_cursor) output.aside(`There are more: --cursor ${page.next_cursor}`);
-          else if (!page.dead_letters.length) output.note('Nothing has failed.');
+          if (page.next_cursor) {
+            output.json({ next_cursor: page.next_cursor });
+            output.note(`There are more: --cursor ${page.next_cursor}`);
+          } else if (!page.dead_letters.length) output.note('Nothing has failed.');
           return 0;
         },
       ),

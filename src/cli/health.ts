@@ -14,7 +14,7 @@ export function addHealth(broker: Command, session: Session): void {
         const counts = `${messages_waiting ?? '?'} waiting, ${messages_processing ?? '?'} worked on`;
         output.answer(health, `${status}: the engine ${engine}, store ${store}, ${counts}, version ${version}`);
         if (status !== 'unhealthy') return 0;
-        output.aside('The store of the broker does not answer.');
+        output.note('The store of the broker does not answer.');
         return 1;
       }),
     );

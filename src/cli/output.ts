@@ -1,3 +1,5 @@
+import { problem, sentence } from './sentence.ts';
+
 /** What a command shows: for people, or with `--json` one object a line. */
 export class Output {
   readonly #json: boolean;
@@ -11,12 +13,12 @@ export class Output {
   /** A whole answer: `lines` for people. */
   answer(value: unknown, ...lines: readonly string[]): void {
     if (this.#json) this.json(value);
-    else for (const line of lines) this.text(`${line}\n`);
+    else for (const line of lines) this.text(`${oneLine(line)}\n`);
   }
 
   /** With `--json` alone. */
   json(value: unknown): void {
-    if (this.#json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.#json) process.stdout.write(`${printableJson(value)}\n`);
   }
 
   /** For people alone: a piece of text. */
@@ -33,18 +35,29 @@ export class Output {
 
   /** For people alone: something beside what was asked for. */
   note(line: string): void {
-    if (!this.#json) this.aside(line);
+    if (this.#json) return;
+    this.endLine();
+    process.stderr.write(`${oneLine(line)}\n`);
   }
 
-  /** Beside what was asked for, in either case: why it did not work, and the like. */
-  aside(line: string): void {
-    this.endLine();
-    process.stderr.write(`${printable(line)}\n`);
+  /** Why it did not work. */
+  fault(error: unknown): void {
+    if (this.#json) process.stderr.write(`${printableJson({ error: problem(error) })}\n`);
+    else this.note(sentence(error));
   }
 }
 
+function oneLine(text: string): string {
+  return printable(text.replace(/[^\S ]+/g, ' ').trimEnd());
+}
+
 /** What others wrote must not steer the terminal. */
-export function printable(text: string): string {
+function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
   return text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
+}
+
+/** JSON escapes only those up to U+001F. */
+function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
 }

@@ -1,17 +1,22 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { BrokerClient } from '../client/index.ts';
 import { Output } from './output.ts';
-import { UsageFault } from './sentence.ts';
+import { isUsage, UsageFault } from './sentence.ts';
 import { userName } from './surroundings.ts';
+
+/** Nobody wants to wait longer for a prompt. */
+const SENDING_MS = 15_000;
 
 /** What every command may be given. */
 export type Common = { readonly url: string; readonly key?: string; readonly json?: true };
 export type OfUser = Common & { readonly user: string };
 
 /** What a command works with. */
-type Tools = {
+export type Tools = {
   /** Tries once: what goes wrong is told at once. */
   readonly client: BrokerClient;
+  /** Tries again for a while. */
+  readonly sender: BrokerClient;
   /** Comes back when the connection breaks. */
   readonly follower: BrokerClient;
   readonly output: Output;
@@ -35,15 +40,28 @@ export class Session {
     work: (tools: Tools, options: Options) => Promise<number>,
   ): Promise<void> {
     const options = command.optsWithGlobals<Options>();
-    const { url, key } = options;
-    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-      throw new UsageFault(`--url must be an http or https address, not "${url}"`);
-    }
-    const broker = { url, apiKey: key || undefined };
-    const client = new BrokerClient({ ...broker, patienceMs: 0 });
     const output = new Output(options.json === true);
-    this.code = await work({ client, follower: new BrokerClient(broker), output, signal: this.#signal }, options);
+    try {
+      this.code = await work({ ...clients(options), output, signal: this.#signal }, options);
+    } catch (error) {
+      if (this.#signal.aborted) throw error;
+      output.fault(error);
+      this.code = isUsage(error) ? 2 : 1;
+    }
   }
+}
+
+function clients({ url, key }: Common): Pick<Tools, 'client' | 'sender' | 'follower'> {
+  if (!isAddress(url)) {
+    const what = 'an http or https address, without user name, password, query and fragment';
+    throw new UsageFault(`--url must be ${what}`);
+  }
+  const broker = { url, apiKey: key || undefined };
+  return {
+    client: new BrokerClient({ ...broker, patienceMs: 0 }),
+    sender: new BrokerClient({ ...broker, patienceMs: SENDING_MS }),
+    follower: new BrokerClient(broker),
+  };
 }
 
 export function commonOptions(): readonly Option[] {
@@ -56,6 +74,12 @@ export function commonOptions(): readonly Option[] {
 
 export function userOption(): Option {
   return new Option('--user <user>', 'whose queue').env('BROKER_USER').default(userName());
+}
+
+/** The value is told nowhere: it may hold a password. */
+function isAddress(url: string): boolean {
+  const { protocol, username, password, search, hash } = URL.parse(url) ?? {};
+  return /^https?:$/.test(protocol ?? '') && !(username || password || search || hash);
 }
 
 /** Reads an argument. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { showReply } from './reply.ts';
+import { showEnd, showReply } from './reply.ts';
 import { type OfUser, type Session, userOption, wholeNumber } from './session.ts';
 
 /** `tail <message-id>` */
@@ -11,11 +11,16 @@ export function addTail(broker: Command, session: Session): void {
     .addOption(userOption())
     .addOption(new Option('--after <event-id>', 'begins after this event').argParser(wholeNumber))
     .action((messageId: string, _: unknown, command: Command) =>
-      session.run<OfUser & { after?: number }>(command, async ({ client, follower, output, signal }, options) => {
+      session.run<OfUser & { after?: number }>(command, async (tools, { user, after }) => {
+        const { client, output, signal } = tools;
+        const state = () => client.message(user, messageId, { signal });
         // Tells at once when there is no broker or no such message.
-        await client.message(options.user, messageId, { signal });
-        const from = { userId: options.user, messageId, lastEventId: options.after, signal };
-        return showReply(follower.stream(from), output);
+        await state();
+        const code = await showReply(tools, { userId: user, messageId, lastEventId: after });
+        if (code !== undefined) return code;
+        const end = await state();
+        output.json({ type: 'state', ...end });
+        return showEnd(end, output);
       }),
     );
 }

@@ -1,8 +1,10 @@
+import { Address } from './address.ts';
 import { Connection, type Fetch } from './connection.ts';
 import { type DeadLetterPage, deadLetterPage } from './dead-letter.ts';
 import { BrokerError } from './error.ts';
 import type { BrokerEvent } from './event.ts';
 import { type Health, health } from './health.ts';
+import { leavable } from './leave.ts';
 import {
   type Accepted,
   accepted,
@@ -17,24 +19,28 @@ import {
 import { type Cleared, cleared, type QueueState, queueState } from './queue.ts';
 import { Retries } from './retries.ts';
 import { follow } from './stream.ts';
+import { pause } from './time.ts';
 
 /** Three times as long as the broker ever is silent on an open stream. */
 const IDLE_MS = 45_000;
 const PATIENCE_MS = 300_000;
 
 export type BrokerClientOptions = {
-  /** The broker's address, such as `https://broker.example.org`; in a browser it may be empty: the page's own origin. */
+  /**
+   * The broker's address, such as `https://broker.example.org`; in a browser it may be a path of the page's own origin,
+   * or empty. Without user name, password, query and fragment.
+   */
   readonly url: string;
   /** Sent with every request. Never give one to a page: let it read a `stream_url` instead, which carries a token. */
   readonly apiKey?: string | undefined;
   /** Instead of the global `fetch`. */
   readonly fetch?: Fetch | undefined;
   /**
-   * For so long, in milliseconds, without any contact with the broker `send`, `stream` and `sendAndStream` try again;
-   * then they throw what went wrong last. 300,000 by default; 0: never again; `Infinity`: for ever.
+   * For so long, in milliseconds, after something went wrong `send`, `stream` and `sendAndStream` try again; then they
+   * throw what went wrong last. Begins anew with each event. 300,000 by default; 0: never again; `Infinity`: for ever.
    */
   readonly patienceMs?: number | undefined;
-  /** An answer or a stream that is silent for so long, in milliseconds, counts as broken. 45,000 by default. */
+  /** An answer or a stream that is silent for so long, in milliseconds, counts as broken. 45,000 by default; `Infinity`: never. */
   readonly idleMs?: number | undefined;
 };
 
@@ -43,8 +49,13 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type ReadOptions = CallOptions & {
+  /** Told each time that the events are lost for a while, before it is tried again. */
+  readonly onReconnect?: ((fault: BrokerError) => void) | undefined;
+};
+
 /** Which message's events to read, and from where on. */
-export type StreamOptions = CallOptions & {
+export type StreamOptions = ReadOptions & {
   /** Id of the last event that you have; the first one that comes is the one after it. */
   readonly lastEventId?: number | undefined;
 } & (
@@ -71,13 +82,14 @@ export class BrokerClient {
   readonly #patienceMs: number;
 
   constructor({ url, apiKey, fetch, patienceMs = PATIENCE_MS, idleMs = IDLE_MS }: BrokerClientOptions) {
-    if (!/^(?:https?:\/\/|\/|$)/i.test(url)) throw new TypeError('url must begin with http:// or https://');
     // The value is not told: messages of errors end in logs.
     if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
       throw new TypeError('apiKey must be visible ASCII characters');
     }
+    if (!(idleMs > 0)) throw new TypeError('idleMs must be more than 0 milliseconds, or Infinity');
+    if (!(patienceMs >= 0)) throw new TypeError('patienceMs must be 0 milliseconds or more, or Infinity');
     this.#connection = new Connection({
-      url: url.endsWith('/') ? url.slice(0, -1) : url,
+      address: new Address(url),
       apiKey,
       fetch: fetch ?? ((input, init) => globalThis.fetch(input, init)),
       idleMs,
@@ -97,7 +109,7 @@ export class BrokerClient {
         return await this.#connection.ask('/api/v1/message', accepted, { method: 'POST', body, signal });
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
-        await retries.pause(error, signal);
+        await pause(retries.pauseAfter(error), signal);
       }
     }
   }
@@ -107,15 +119,22 @@ export class BrokerClient {
    * when the connection breaks, and goes on where it was: no event comes twice, none is left out. Leaving the loop leaves
    * the stream, and stops nothing. Ends without an event when `lastEventId` was the last one.
    */
-  stream({ lastEventId = 0, signal, ...which }: StreamOptions): AsyncGenerator<BrokerEvent, void, undefined> {
+  stream({
+    lastEventId = 0,
+    signal,
+    onReconnect,
+    ...which
+  }: StreamOptions): AsyncGenerator<BrokerEvent, void, undefined> {
     const path = 'streamUrl' in which ? which.streamUrl : streamPath(which);
-    return follow(this.#connection, new Retries(this.#patienceMs), path, lastEventId, signal);
+    return leavable(signal, (left) => follow(this.#connection, this.#patienceMs, path, lastEventId, left, onReconnect));
   }
 
   /** `send`, then `stream`. It is sent when the first event is asked for. */
-  async *sendAndStream(message: NewMessage, options: CallOptions = {}): AsyncGenerator<BrokerEvent, void, undefined> {
-    const { stream_url } = await this.send(message, options);
-    yield* this.stream({ ...options, streamUrl: stream_url });
+  sendAndStream(
+    message: NewMessage,
+    { signal, ...options }: ReadOptions = {},
+  ): AsyncGenerator<BrokerEvent, void, undefined> {
+    return leavable(signal, (left) => this.#sendAndStream(message, { ...options, signal: left }));
   }
 
   /** How a message stands, with its result once there is one. */
@@ -153,14 +172,27 @@ export class BrokerClient {
     return this.#connection.ask(`/api/v1/dead-letters?${query}`, deadLetterPage, { signal });
   }
 
-  /** Puts a failed message at the end of its queue again, or a callback that was given up back to those to be made. */
-  async retry(userId: string, messageId: string, options: CallOptions = {}): Promise<Retried> {
-    return this.#connection.ask(`${messagePath(userId, messageId)}/retry`, retried, { ...options, method: 'POST' });
+  /**
+   * Puts a failed message at the end of its queue again. Of one that did not fail, and of any with `only`, a callback that
+   * was given up is made again. `not_failed`, `not_undelivered` (`409`) when there is nothing of the kind.
+   */
+  async retry(
+    userId: string,
+    messageId: string,
+    { only, ...options }: CallOptions & { readonly only?: 'callback' | undefined } = {},
+  ): Promise<Retried> {
+    const path = `${messagePath(userId, messageId)}/retry${only ? `?only=${only}` : ''}`;
+    return this.#connection.ask(path, retried, { ...options, method: 'POST' });
   }
 
   /** How the broker is, also when it is unhealthy (`503`). Needs no key. */
   async health(options: CallOptions = {}): Promise<Health> {
     return this.#connection.ask('/health', health, { ...options, also: [503] });
+  }
+
+  async *#sendAndStream(message: NewMessage, options: ReadOptions): AsyncGenerator<BrokerEvent, void, undefined> {
+    const { stream_url } = await this.send(message, options);
+    yield* this.stream({ ...options, streamUrl: stream_url });
   }
 }
 

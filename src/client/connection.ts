@@ -1,6 +1,8 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import type { Address } from './address.ts';
 import { type BrokerError, clientFault, faultOf } from './error.ts';
 import { type Guard, parseJson } from './guard.ts';
+import { after } from './time.ts';
 
 /** The slowest line that a body is given time for. */
 const SLOWEST_BYTES_PER_MS = 8;
@@ -8,7 +10,7 @@ const SLOWEST_BYTES_PER_MS = 8;
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 type Settings = {
-  readonly url: string;
+  readonly address: Address;
   readonly apiKey: string | undefined;
   readonly fetch: Fetch;
   readonly idleMs: number;
@@ -22,13 +24,8 @@ type Request = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** Told of what is no event. */
-export type Hearing = {
-  /** Something came: an event, a part of one, or a sign of life. */
-  heard(): void;
-  /** The broker says how soon to come back, in milliseconds. */
-  retry(ms: number): void;
-};
+/** Told of how soon to come back, in milliseconds. */
+type Hearing = (ms: number) => void;
 
 /** Requests to one broker. All throw BrokerError, or the signal's reason. */
 export class Connection {
@@ -36,6 +33,11 @@ export class Connection {
 
   constructor(settings: Settings) {
     this.#settings = settings;
+  }
+
+  /** For so long it may be silent. */
+  get idleMs(): number {
+    return this.#settings.idleMs;
   }
 
   /** Asks for JSON. */
@@ -54,7 +56,7 @@ export class Connection {
       leave,
       request.signal,
     );
-    const said = await this.#within(this.#settings.idleMs, leave, request.signal, response.text());
+    const said = await this.#text(response, leave, request.signal);
     if (!response.ok && !request.also?.includes(response.status)) throw faultOf(response, said);
     const value = parseJson(said);
     if (answer(value)) return value;
@@ -64,38 +66,36 @@ export class Connection {
   /** Opens an event stream: every event up to the end of the response. Undefined when none will come any more (`204`). */
   async open(
     path: string,
-    hearing: Hearing,
+    onRetry: Hearing,
     signal?: AbortSignal,
   ): Promise<AsyncGenerator<EventSourceMessage, void> | undefined> {
     const leave = new AbortController();
     const { idleMs } = this.#settings;
     const response = await this.#fetch(path, { headers: { Accept: 'text/event-stream' } }, idleMs, leave, signal);
     if (response.status === 204) return undefined;
-    if (!response.ok) throw faultOf(response, await this.#within(idleMs, leave, signal, response.text()));
+    if (!response.ok) throw faultOf(response, await this.#text(response, leave, signal));
     const { body } = response;
     if (!body || !response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
       leave.abort();
       throw this.#unexpected(response.status, 'no event stream');
     }
-    hearing.heard();
-    return this.#events(body, leave, signal, hearing);
+    return this.#events(body, leave, signal, onRetry);
   }
 
   async *#events(
     body: ReadableStream<Uint8Array>,
     leave: AbortController,
     signal: AbortSignal | undefined,
-    hearing: Hearing,
+    onRetry: Hearing,
   ): AsyncGenerator<EventSourceMessage, void> {
     const batch: EventSourceMessage[] = [];
-    const parser = createParser({ onEvent: (event) => batch.push(event), onRetry: (ms) => hearing.retry(ms) });
+    const parser = createParser({ onEvent: (event) => batch.push(event), onRetry });
     const reader = body.getReader();
     const decoder = new TextDecoder();
     try {
       for (;;) {
         const { done, value } = await this.#within(this.#settings.idleMs, leave, signal, reader.read());
         if (done) return;
-        hearing.heard();
         parser.feed(decoder.decode(value, { stream: true }));
         yield* batch.splice(0);
       }
@@ -104,16 +104,38 @@ export class Connection {
     }
   }
 
-  #fetch(path: string, init: RequestInit, patienceMs: number, leave: AbortController, signal: AbortSignal | undefined) {
-    const { url, apiKey, fetch } = this.#settings;
+  async #fetch(
+    link: string,
+    init: RequestInit,
+    patienceMs: number,
+    leave: AbortController,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const { address, apiKey, fetch } = this.#settings;
+    const { url, own } = address.of(link);
     const headers = new Headers(init.headers);
-    // A link of the broker's may be a whole one; the key is for the broker alone. It goes into Authorization because
-    // that, unlike X-API-Key, does not follow a redirect to somebody else.
-    const own = path.startsWith('/') && !path.startsWith('//');
-    if (apiKey !== undefined && (own || path.startsWith(`${url}/`))) headers.set('Authorization', `Bearer ${apiKey}`);
+    // A link of the broker's may be a whole one; the key is for the broker alone.
+    if (apiKey !== undefined && own) headers.set('Authorization', `Bearer ${apiKey}`);
     const signals = signal ? AbortSignal.any([leave.signal, signal]) : leave.signal;
-    const work = fetch(own ? `${url}${path}` : path, { ...init, headers, cache: 'no-store', signal: signals });
-    return this.#within(patienceMs, leave, signal, work);
+    // A redirect would make a GET of a POST, and go without the key to another origin.
+    const whole = { ...init, headers, cache: 'no-store', redirect: 'manual', signal: signals } as const;
+    const response = await this.#within(patienceMs, leave, signal, fetch(url, whole));
+    if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response;
+    leave.abort();
+    throw this.#redirected(response, url);
+  }
+
+  /** The whole body, as text; each piece of it within its time. */
+  async #text({ body }: Response, leave: AbortController, signal: AbortSignal | undefined): Promise<string> {
+    if (!body) return '';
+    const reader = body.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (;;) {
+      const { done, value } = await this.#within(this.#settings.idleMs, leave, signal, reader.read());
+      if (done) return text + decoder.decode();
+      text += decoder.decode(value, { stream: true });
+    }
   }
 
   /** What `work` comes to. Breaks it off when that takes longer than `ms`, and tells every failure of the network as one. */
@@ -124,26 +146,34 @@ export class Connection {
     work: Promise<Answer>,
   ): Promise<Answer> {
     let silent: BrokerError | undefined;
-    const timer = setTimeout(() => {
+    const stop = after(ms, () => {
       silent = clientFault(0, 'unreachable', `${this.#name} has said nothing for ${Math.round(ms / 1000)} s.`);
       leave.abort(silent);
-    }, ms);
+    });
     try {
       return await work;
     } catch (error) {
       signal?.throwIfAborted();
       throw silent ?? clientFault(0, 'unreachable', `${this.#name} cannot be reached, or the connection broke.`, error);
     } finally {
-      clearTimeout(timer);
+      stop();
     }
   }
 
+  #redirected({ status, headers }: Response, from: string): BrokerError {
+    const target = this.#settings.address.movedTo(headers.get('Location') ?? '', from);
+    const detail = `The address redirects; use ${target ? `${target} as url` : 'its target as url'}.`;
+    // A page is told neither status nor target.
+    return clientFault(status || 302, 'unexpected_answer', detail);
+  }
+
   #unexpected(status: number, what: string): BrokerError {
-    const detail = `The answer of ${this.#settings.url || 'this origin'} is ${what}. Check the URL, and what stands between here and there.`;
+    const detail = `The answer of ${this.#settings.address.name || 'this origin'} is ${what}. Check the URL, and what stands between here and there.`;
     return clientFault(status, 'unexpected_answer', detail);
   }
 
   get #name(): string {
-    return this.#settings.url ? `The broker at ${this.#settings.url}` : 'The broker';
+    const { name } = this.#settings.address;
+    return name ? `The broker at ${name}` : 'The broker';
   }
 }

@@ -1,8 +1,8 @@
-import { type Guard, list, nullable, number, object, oneOf, text } from './guard.ts';
+import { type Guard, list, nullable, number, type Other, object, text } from './guard.ts';
 
 /** A message that failed, or a callback that could not be made. */
 export type DeadLetter = {
-  readonly kind: 'message' | 'callback';
+  readonly kind: 'message' | 'callback' | Other;
   readonly message_id: string;
   /** Name of the queue. */
   readonly user_id: string;
@@ -23,7 +23,7 @@ export type DeadLetterPage = {
 export const deadLetterPage: Guard<DeadLetterPage> = object({
   dead_letters: list(
     object({
-      kind: oneOf('message', 'callback'),
+      kind: text,
       message_id: text,
       user_id: text,
       attempts: number,

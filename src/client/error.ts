@@ -13,6 +13,8 @@ export type ClientCode =
   | 'unreachable'
   /** The event stream ended too early, or left an event out. */
   | 'stream_broken'
+  /** The message's log ends before `lastEventId`, or before what was read of it: ask for the message itself. */
+  | 'log_cut_short'
   /** The answer is none of a broker's: `url` is wrong, or something stands in between. */
   | 'unexpected_answer';
 

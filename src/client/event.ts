@@ -1,6 +1,6 @@
 import type { EventSourceMessage } from 'eventsource-parser';
 import { clientFault } from './error.ts';
-import { anything, either, type Guard, number, object, oneOf, parseJson, text } from './guard.ts';
+import { anything, either, type Guard, number, type Other, object, oneOf, parseJson, text } from './guard.ts';
 import { type Result, result } from './message.ts';
 
 /** Id in the message's log, from 1 on; undefined for what is told in passing and not stored. */
@@ -49,7 +49,7 @@ export type DoneEvent = Id & {
 export type ErrorEvent = Id & {
   readonly type: 'error';
   readonly message_id: string;
-  readonly status: 'failed' | 'cancelled' | 'expired';
+  readonly status: 'failed' | 'cancelled' | 'expired' | Other;
   /** Stable (docs/api.md). */
   readonly code: string;
   /** A sentence. */
@@ -88,7 +88,7 @@ const retrying = object({ message_id: text, attempt: number, reason: text });
 const done = object({ message_id: text, status: oneOf('completed') });
 const failed = object({
   message_id: text,
-  status: oneOf('failed', 'cancelled', 'expired'),
+  status: text,
   code: text,
   error: text,
 });

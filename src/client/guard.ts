@@ -1,6 +1,9 @@
 /** Says whether a value is of a type. What an answer holds beyond that is left in it. */
 export type Guard<Type> = (value: unknown) => value is Type;
 
+/** What a newer broker may say beside the values that are known here. */
+export type Other = string & Record<never, never>;
+
 type Guarded<Of> = Of extends Guard<infer Type> ? Type : never;
 
 export const text: Guard<string> = (value) => typeof value === 'string';

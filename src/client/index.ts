@@ -1,5 +1,11 @@
 /** `bt-servant-message-broker/client`: see docs/client.md. */
-export { BrokerClient, type BrokerClientOptions, type CallOptions, type StreamOptions } from './client.ts';
+export {
+  BrokerClient,
+  type BrokerClientOptions,
+  type CallOptions,
+  type ReadOptions,
+  type StreamOptions,
+} from './client.ts';
 export type { Fetch } from './connection.ts';
 export type { DeadLetter, DeadLetterPage } from './dead-letter.ts';
 export { BrokerError, type ClientCode, type FieldFault } from './error.ts';
@@ -14,5 +20,14 @@ export type {
   WorkerEvent,
 } from './event.ts';
 export type { Health } from './health.ts';
-export type { Accepted, Cancelled, MessageState, MessageStatus, NewMessage, Result, Retried } from './message.ts';
+export type {
+  Accepted,
+  CallbackState,
+  Cancelled,
+  MessageState,
+  MessageStatus,
+  NewMessage,
+  Result,
+  Retried,
+} from './message.ts';
 export type { Cleared, QueuedMessage, QueueState } from './queue.ts';

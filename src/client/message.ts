@@ -1,4 +1,4 @@
-import { anything, type Guard, list, nullable, number, object, oneOf, optional, text } from './guard.ts';
+import { type Guard, nullable, number, type Other, object, oneOf, optional, text } from './guard.ts';
 
 /** What is the same in a text and a spoken message. Names and limits: docs/api.md. */
 type MessageBase = {
@@ -35,7 +35,7 @@ export type NewMessage = MessageBase &
       }
   );
 
-export type MessageStatus = 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled' | 'expired';
+export type MessageStatus = 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled' | 'expired' | Other;
 
 /** The broker has the message, and will not lose it. */
 export type Accepted = {
@@ -49,13 +49,23 @@ export type Accepted = {
   readonly duplicate?: boolean | undefined;
 };
 
-/** What the engine answered. */
+/** What the engine answered, as it is: the broker looks at none of it. */
 export type Result = {
-  readonly responses: readonly string[];
-  readonly response_language?: string | null | undefined;
-  readonly voice_audio_base64?: string | null | undefined;
-  readonly voice_audio_url?: string | null | undefined;
+  /** The texts of the reply: a list. */
+  readonly responses?: unknown;
+  readonly response_language?: unknown;
+  readonly voice_audio_base64?: unknown;
+  readonly voice_audio_url?: unknown;
   readonly attachments?: unknown;
+};
+
+/** How the callback of a message stands. */
+export type CallbackState = {
+  /** `silent`: there was nothing to tell. */
+  readonly status: 'pending' | 'delivered' | 'undelivered' | 'silent' | Other;
+  readonly attempts: number;
+  /** What came of the last attempt, if it was in vain. */
+  readonly error: string;
 };
 
 /** How a message stands. What is not known yet is `null`; times are ISO 8601. */
@@ -73,11 +83,13 @@ export type MessageState = {
   /** Why it did not complete. */
   readonly code: string | null;
   readonly error: string | null;
+  /** `null` without a `callback_url`, or before its turn. */
+  readonly callback?: CallbackState | null | undefined;
   readonly result: Result | null;
 };
 
 /** A cancelled message; `cancelling` when its end takes a while. */
-export type Cancelled = { readonly message_id: string; readonly status: 'cancelled' | 'cancelling' };
+export type Cancelled = { readonly message_id: string; readonly status: 'cancelled' | 'cancelling' | Other };
 
 /** What `retry` did: the message waits again, or its callback is made again. */
 export type Retried =
@@ -89,28 +101,20 @@ export type Retried =
     }
   | { readonly status: 'redelivering'; readonly message_id: string };
 
-const status: Guard<MessageStatus> = oneOf('queued', 'processing', 'completed', 'failed', 'cancelled', 'expired');
-
 export const accepted: Guard<Accepted> = object({
-  status,
+  status: text,
   message_id: text,
   queue_position: number,
   stream_url: text,
   duplicate: optional(oneOf(true, false)),
 });
 
-export const result: Guard<Result> = object({
-  responses: list(text),
-  response_language: optional(nullable(text)),
-  voice_audio_base64: optional(nullable(text)),
-  voice_audio_url: optional(nullable(text)),
-  attachments: anything,
-});
+export const result: Guard<Result> = object({});
 
 export const messageState: Guard<MessageState> = object({
   message_id: text,
   user_id: text,
-  status,
+  status: text,
   queue_position: nullable(number),
   attempts: number,
   queued_at: text,
@@ -118,10 +122,11 @@ export const messageState: Guard<MessageState> = object({
   ended_at: nullable(text),
   code: nullable(text),
   error: nullable(text),
+  callback: optional(nullable(object({ status: text, attempts: number, error: text }))),
   result: nullable(result),
 });
 
-export const cancelled: Guard<Cancelled> = object({ message_id: text, status: oneOf('cancelled', 'cancelling') });
+export const cancelled: Guard<Cancelled> = object({ message_id: text, status: text });
 
 const queuedAgain = object({ status: oneOf('queued'), message_id: text, queue_position: number, stream_url: text });
 const redelivering = object({ status: oneOf('redelivering'), message_id: text });

@@ -1,4 +1,4 @@
-import { boolean, type Guard, list, nullable, number, object, oneOf, text } from './guard.ts';
+import { boolean, type Guard, list, nullable, number, type Other, object, text } from './guard.ts';
 
 /** One queue: what is worked on first, then what waits, in order. */
 export type QueueState = {
@@ -14,7 +14,7 @@ export type QueueState = {
 
 export type QueuedMessage = {
   readonly message_id: string;
-  readonly status: 'queued' | 'processing';
+  readonly status: 'queued' | 'processing' | Other;
   /** 1 for the next one; 0 for the one that is worked on. */
   readonly queue_position: number;
   readonly queued_at: string;
@@ -33,7 +33,7 @@ export const queueState: Guard<QueueState> = object({
   messages: list(
     object({
       message_id: text,
-      status: oneOf('queued', 'processing'),
+      status: text,
       queue_position: number,
       queued_at: text,
     }),

@@ -5,17 +5,32 @@ import { type Keys, keyOf } from './keys.ts';
 /** Lets only holders of a key pass; to a message's events also who has its token. */
 export function authenticate(keys: Keys): Middleware {
   return async (ctx, next) => {
-    if (keys.required && !(ctx.path === '/api/v1/stream' && hasToken(keys, ctx.query))) {
+    if (keys.required) {
       const given = keyOf(ctx);
-      if (!given) throw new Refusal(401, 'missing_key', 'Missing X-API-Key header');
-      if (!keys.know(given)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
+      const token = ctx.path === '/api/v1/stream' ? ctx.query['token'] : undefined;
+      if (token === undefined || !opens(keys, ctx.query)) {
+        if (!given) throw token === undefined ? missingKey() : invalidToken();
+        if (!keys.know(given)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
+      }
     }
     await next();
   };
 }
 
 /** A browser's `EventSource` can send no header. */
-function hasToken(keys: Keys, { token, user_id, message_id }: Readonly<Record<string, unknown>>): boolean {
+function opens(keys: Keys, { token, user_id, message_id }: Readonly<Record<string, unknown>>): boolean {
   const given = [token, user_id, message_id].every((value) => typeof value === 'string');
   return given && keys.open(String(token), String(user_id), String(message_id));
+}
+
+function missingKey(): Refusal {
+  return new Refusal(401, 'missing_key', 'Missing X-API-Key header');
+}
+
+function invalidToken(): Refusal {
+  return new Refusal(
+    401,
+    'invalid_token',
+    'This token does not open this stream. Ask your server for a new stream_url.',
+  );
 }

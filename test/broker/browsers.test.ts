@@ -31,18 +31,21 @@ test('a token opens this one stream and nothing else, and outlives the rotation 
   await before.stop();
 
   const { url } = await aBroker(t, { ...place, BROKER_API_KEY: 'newest,older' });
-  const status = async (path: string) => {
+  const answer = async (path: string) => {
     const response = await fetch(`${url}${path}`);
-    await response.text();
-    return response.status;
+    const said = await response.text();
+    return response.ok ? response.status : [response.status, JSON.parse(said).code];
   };
-  t.is(await status(one), 200);
-  t.is(await status(one.replace(token, '')), 401);
-  t.is(await status(one.replace(token, `${token.slice(0, -2)}AA`)), 401);
-  t.is(await status(other.replace(/token=.*/, `token=${token}`)), 401);
-  t.is(await status(`${one}&user_id=v`), 401);
-  t.is(await status(`/api/v1/queue/u?token=${token}`), 401);
-  t.is(await status(`/api/v1/dead-letters?token=${token}`), 401);
+  const invalid = [401, 'invalid_token'];
+  const missing = [401, 'missing_key'];
+  t.is(await answer(one), 200);
+  t.deepEqual(await answer(one.replace(`&token=${token}`, '')), missing);
+  t.deepEqual(await answer(one.replace(token, '')), invalid);
+  t.deepEqual(await answer(one.replace(token, `${token.slice(0, -2)}AA`)), invalid);
+  t.deepEqual(await answer(other.replace(/token=.*/, `token=${token}`)), invalid);
+  t.deepEqual(await answer(`${one}&user_id=v`), invalid);
+  t.deepEqual(await answer(`/api/v1/queue/u?token=${token}`), missing);
+  t.deepEqual(await answer(`/api/v1/dead-letters?token=${token}`), missing);
   const rotated = await aBroker(t, { ...(await aPlace(t)), BROKER_API_KEY: 'newest' });
   t.is((await fetch(`${rotated.url}${one}`)).status, 401, 'of a key that is no more');
 });

@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { aSystem } from '../helpers/broker.ts';
+import { anEndpoint } from '../helpers/endpoint.ts';
 import { aFreeAddress, aServer } from './helpers.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -10,11 +14,16 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
 /** The command line as its users start it. */
-function start(t: ExecutionContext, args: readonly string[], env: Record<string, string> = {}) {
+function start(
+  t: ExecutionContext,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  stdout: 'pipe' | number = 'pipe',
+) {
   const { PATH, TMPDIR } = process.env;
   const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH, TMPDIR, BROKER_USER: 'ruth', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   });
   t.teardown(() => void child.kill('SIGKILL'));
   let out = '';
@@ -149,6 +158,17 @@ test.serial('dead-letters, retry and health', async (t) => {
   t.like(lines((await run('health', '--json')).out), [{ status: 'healthy' }]);
 });
 
+test.serial('retry --callback makes the callback alone again', async (t) => {
+  const endpoint = await anEndpoint(t, () => ({ status: 410 }));
+  const { run, client, worker } = await aCli(t, { CALLBACK_ALLOW_HOSTS: endpoint.host });
+  const id = await client.send('ruth', '[[status=400]]', { callback_url: endpoint.url });
+  const kinds = async () => lines((await run('dead-letters', '--json')).out).map(({ kind }) => kind);
+  while (!(await kinds()).includes('callback'));
+  t.deepEqual(await run('retry', id, '--callback'), { code: 0, out: `${id} redelivering\n`, err: '' });
+  await endpoint.until(() => endpoint.calls.length === 2);
+  t.is(worker.calls.length, 1);
+});
+
 test.serial('each failure is told in one sentence, and the key in none', async (t) => {
   const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'right' } });
   const nobody = await aFreeAddress();
@@ -181,7 +201,9 @@ test.serial('a command that is wrong is told so, with exit code 2', async (t) =>
     [/missing required argument 'text'/, ['send']],
     [/unknown command 'sned'/, ['sned']],
     [/unknown option '--jsn'/, ['health', '--jsn']],
-    [/must be an http or https address, not "localhost:8000"/, ['health', '--url', 'localhost:8000']],
+    [/--url must be an http or https address, /, ['health', '--url', 'localhost:8000']],
+    [/--url must be an http or https address, /, ['health', '--url', 'http://me:secret@localhost:8000']],
+    [/--url must be an http or https address, /, ['health', '--url', 'http://localhost:8000?key=secret']],
     [/It must be a whole number/, ['dead-letters', '--limit', 'all']],
     [/give either a message id or --waiting/, ['cancel']],
     [/cannot be the id of a user or a message/, ['cancel', '..']],
@@ -213,4 +235,123 @@ test.serial('Ctrl-C leaves at once and says how to come back; so does a reader t
   tail.child.stdout?.destroy();
   t.deepEqual({ ...(await tail.ended), out: '' }, { code: 0, out: '', err: '' });
   t.is((await run('cancel', id)).code, 0);
+});
+
+/** A broker that answers messages sent as told, one after the other, and has one event stream. */
+async function aScript(t: ExecutionContext, posts: ((response: ServerResponse) => void)[], ...streams: string[]) {
+  const ids: unknown[] = [];
+  const url = await aServer(t, (request, response) => {
+    if (request.method === 'GET') {
+      response.setHeader('Content-Type', 'text/event-stream').end(streams.shift());
+      return;
+    }
+    void json(request).then((body) => {
+      ids.push(typeof body === 'object' && body && 'client_message_id' in body && body.client_message_id);
+      posts.shift()?.(response);
+    });
+  });
+  return { ids, url };
+}
+
+const DONE = 'event: done\ndata: {"message_id":"m","status":"completed"}\n\n';
+const SAID = 'data: {"type":"progress","text":"one "}\n\n';
+const QUEUED = 'event: queued\ndata: {"message_id":"m","queue_position":1}\n\n';
+const accept = (response: ServerResponse) => {
+  const accepted = { status: 'queued', message_id: 'm', queue_position: 1, stream_url: '/s', duplicate: true };
+  response.end(JSON.stringify(accepted));
+};
+const lose = (response: ServerResponse) => void response.destroy();
+
+test.serial(
+  'send: a lost answer is asked for again under the same id; what is not known in the end is told',
+  async (t) => {
+    const again = await aScript(t, [lose, accept], `id: 1\n${DONE}`);
+    t.deepEqual(await start(t, ['send', 'Hi', '--url', again.url]).ended, { code: 0, out: '', err: 'Message m.\n' });
+    t.is(again.ids.length, 2);
+    t.is(new Set(again.ids).size, 1);
+    t.regex(String(again.ids[0]), /^[\w-]{36}$/);
+
+    const late = (response: ServerResponse) => void response.writeHead(503, { 'Retry-After': '60' }).end();
+    for (const more of [[], ['--json']]) {
+      const never = await aScript(t, [lose, late]);
+      const { code, err } = await start(t, ['send', 'Hi', '--url', never.url, ...more]).ended;
+      t.is(code, 1);
+      t.true(err.includes(` It may have been accepted; repeat with --client-message-id ${never.ids[0]}.`), err);
+    }
+  },
+);
+
+test.serial('a connection that is lost in mid-reply is told; a log that begins anew is told whole', async (t) => {
+  const streams = [`retry: 1\n\nid: 1\n${QUEUED}id: 2\n${SAID}`, 'retry: 1\n\n', `id: 3\n${DONE}`];
+  const { url } = await aScript(t, [accept], ...streams);
+  const { out, err } = await start(t, ['send', 'Hi', '--url', url]).ended;
+  t.is(out, 'one \n');
+  t.is(err, 'Message m.\nNext in the queue.\nThe connection is lost; trying again.\n');
+
+  const complete = 'data: {"type":"complete","response":{"responses":["two"]}}\n\n';
+  const anew = await aScript(t, [accept], `id: 1\n${SAID}id: 2\n${QUEUED}id: 3\n${complete}id: 4\n${DONE}`);
+  t.is((await start(t, ['send', 'Hi', '--url', anew.url]).ended).out, 'one \ntwo\n');
+});
+
+test.serial('a message whose events are read or forgotten is told as it ended', async (t) => {
+  const { run, client } = await aCli(t, { EVENT_RETENTION_SECONDS: '1' });
+  const failed = await client.send('ruth', '[[status=400]]');
+  const last = (await client.all('ruth', failed)).length;
+  const told = await run('tail', failed, '--after', String(last));
+  t.is(told.code, 1);
+  t.regex(told.err, /^The message is failed \(worker_rejected\): [^\n]+\n$/);
+  const inJson = await run('tail', failed, '--json', '--after', String(last));
+  t.like(inJson, { code: 1, err: '' });
+  t.like(lines(inJson.out), [{ type: 'state', status: 'failed' }]);
+
+  const sending = ['send', 'Hi', '--client-message-id', 'mine', '--client', 'web'];
+  const id = await client.send('ruth', 'Hi', { client_message_id: 'mine' });
+  while ((await client.get(`/api/v1/queue/ruth/messages/${id}`)).status !== 404);
+  t.deepEqual(await run(...sending), {
+    code: 0,
+    out: '',
+    err: `Message ${id}, accepted before.\nThe message is completed: its reply is forgotten.\n`,
+  });
+});
+
+test.serial(
+  '--json: faults are lines of JSON too; what others wrote steers no terminal and stays on its line',
+  async (t) => {
+    const letter = {
+      ...{ kind: 'message', message_id: 'm', user_id: 'u\u009b2J', attempts: 1 },
+      ...{ queued_at: 'q', failed_at: 'f', code: 'c', error: 'two\n lines\u007f' },
+    };
+    const url = await aServer(t, (request, response) => {
+      if (request.url?.startsWith('/api/v1/dead-letters')) {
+        response.end(JSON.stringify({ dead_letters: [letter], next_cursor: '1~m' }));
+        return;
+      }
+      response.writeHead(500, { 'X-Request-Id': 'r-1' });
+      response.end(JSON.stringify({ code: 'internal_error', detail: 'It\nfailed.' }));
+    });
+    const run = (...args: string[]) => start(t, args, { BROKER_URL: url }).ended;
+    t.deepEqual(await run('queue', 'u'), { code: 1, out: '', err: 'It failed. (r-1)\n' });
+    const fault = await run('queue', 'u', '--json');
+    t.deepEqual([fault.code, fault.out], [1, '']);
+    const error = { code: 'internal_error', status: 500, message: 'It\nfailed. (r-1)', request_id: 'r-1' };
+    t.deepEqual(lines(fault.err), [{ error }]);
+    t.like(lines((await run('cancel', '--json')).err), [{ error: { code: 'usage' } }]);
+
+    const page = await run('dead-letters', '--json');
+    t.deepEqual<unknown, unknown>(lines(page.out), [letter, { next_cursor: '1~m' }]);
+    t.true(page.out.includes('u\\u009b2J') && page.out.includes('lines\\u007f'));
+    t.is(page.err, '');
+    t.is((await run('dead-letters')).out, 'f  m  u2J\n  c after 1: two  lines\n');
+  },
+);
+
+test.serial('an output that cannot be written is a failure', async (t) => {
+  const { url } = await aCli(t);
+  const full = openSync('/dev/full', 'w');
+  t.teardown(() => closeSync(full));
+  for (const args of [['send', 'Hi', '--json'], ['health'], ['--help']]) {
+    const { code, err } = await start(t, args, { BROKER_URL: url }, full).ended;
+    t.is(code, 1, args.join(' '));
+    t.is(err, 'The output cannot be written (ENOSPC).\n');
+  }
 });

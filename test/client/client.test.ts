@@ -1,9 +1,11 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { BrokerClient, BrokerError } from '../../src/client/index.ts';
 import { aSystem, STORES } from '../helpers/broker.ts';
 import { aBody } from '../helpers/client.ts';
+import { anEndpoint } from '../helpers/endpoint.ts';
 import { aFreeAddress, aServer } from './helpers.ts';
 
 for (const kind of STORES) {
@@ -49,6 +51,26 @@ for (const kind of STORES) {
   });
 }
 
+test('a callback that was given up is made again, and its message is not', async (t) => {
+  const endpoint = await anEndpoint(t, () => ({ status: 410 }));
+  const { url, worker } = await aSystem(t, 'embedded', { env: { CALLBACK_ALLOW_HOSTS: endpoint.host } });
+  const broker = new BrokerClient({ url });
+  const { message_id } = await broker.send(aBody('u', '[[status=400]]', { callback_url: endpoint.url }));
+  const givenUp = async () => {
+    while ((await broker.message('u', message_id)).callback?.status !== 'undelivered');
+  };
+  await givenUp();
+  t.deepEqual(await broker.retry('u', message_id, { only: 'callback' }), { status: 'redelivering', message_id });
+  await endpoint.until(() => endpoint.calls.length === 2);
+  await givenUp();
+  t.is(worker.calls.length, 1);
+  await broker.retry('u', message_id);
+  for await (const { type } of broker.stream({ userId: 'u', messageId: message_id })) if (type === 'error') break;
+  t.is(worker.calls.length, 2);
+  const { message_id: other } = await broker.send(aBody('u', 'Hi'));
+  await t.throwsAsync(broker.retry('u', other, { only: 'callback' }), { code: 'not_undelivered' });
+});
+
 test('a group, and a spoken message, go the same way', async (t) => {
   const { url, worker } = await aSystem(t, 'embedded');
   const broker = new BrokerClient({ url });
@@ -66,6 +88,32 @@ test('a group, and a spoken message, go the same way', async (t) => {
     ['group:unfoldingWord:-100', 'ruth'],
   );
   t.is((await broker.queue('group:unfoldingWord:-100')).queue_length, 0);
+});
+
+test('what a newer broker or another engine says is taken as it is', async (t) => {
+  const answers: Record<string, unknown> = {
+    '/api/v1/queue/u/messages/m': {
+      ...{ message_id: 'm', user_id: 'u', status: 'paused', queue_position: null, attempts: 1, queued_at: '' },
+      ...{ started_at: null, ended_at: null, code: null, error: null },
+      callback: { status: 'resting', attempts: 1, error: '' },
+      result: { answer: 42, voice_audio_url: 1 },
+    },
+    '/api/v1/dead-letters?': {
+      dead_letters: [
+        {
+          ...{ kind: 'webhook', message_id: 'm', user_id: 'u', attempts: 1 },
+          ...{ queued_at: '', failed_at: '', code: 'c', error: '' },
+        },
+      ],
+      next_cursor: null,
+    },
+  };
+  const url = await aServer(t, (request, response) => {
+    response.end(JSON.stringify(answers[request.url ?? '']));
+  });
+  const broker = new BrokerClient({ url });
+  t.deepEqual<unknown, unknown>(await broker.message('u', 'm'), answers['/api/v1/queue/u/messages/m']);
+  t.deepEqual<unknown, unknown>(await broker.deadLetters(), answers['/api/v1/dead-letters?']);
 });
 
 test('what the broker refuses is thrown with its status, code, sentence and fields', async (t) => {
@@ -125,6 +173,19 @@ test('who does not answer, and who is no broker, are told apart', async (t) => {
   const silent = await aServer(t, () => {});
   const impatient = new BrokerClient({ url: silent, idleMs: 100, patienceMs: 0 });
   await t.throwsAsync(impatient.send(aBody('u', 'Hi')), { code: 'unreachable', message: /said nothing/ });
+  const pieces = ['{"user_id":"u",', ...Array<string>(8).fill(' '), '"cancelled":1}'];
+  const slow = await aServer(t, (_request, response) => {
+    const next = setInterval(() => {
+      response.write(pieces.shift() ?? '');
+      if (pieces.length) return;
+      clearInterval(next);
+      response.end();
+    }, 100);
+  });
+  t.like(await new BrokerClient({ url: slow, idleMs: 600 }).clear('u'), { cancelled: 1 });
+  const patient = new BrokerClient({ url: silent, idleMs: 2 ** 40, patienceMs: 0 });
+  const waiting = patient.queue('u', { signal: AbortSignal.timeout(100) });
+  await t.throwsAsync(waiting, { name: 'TimeoutError' });
   const leave = new AbortController();
   const reading = new BrokerClient({ url: free }).stream({ ...once, signal: leave.signal }).next();
   // It is in a pause between two tries.
@@ -150,25 +211,83 @@ test('a message that cannot be stored at the moment is sent again under the same
 
 test('the key goes to the broker alone, and into no message of an error', async (t) => {
   const keys: unknown[] = [];
-  const elsewhere = await aServer(t, ({ headers }, response) => {
-    keys.push(headers.authorization, headers['x-api-key']);
+  const answer = ({ url: path, headers }: IncomingMessage, response: ServerResponse) => {
+    keys.push([path, headers.authorization]);
     response.writeHead(204).end();
-  });
-  const url = await aServer(t, ({ headers }, response) => {
-    keys.push(headers.authorization);
-    response.writeHead(307, { Location: elsewhere }).end();
-  });
-  const broker = new BrokerClient({ url, apiKey: 'secret' });
-  await Array.fromAsync(broker.stream({ streamUrl: `${elsewhere}/api/v1/stream?token=1` }));
-  await Array.fromAsync(broker.stream({ streamUrl: `${url}/api/v1/stream?token=1` }));
-  await Array.fromAsync(broker.stream({ userId: 'u', messageId: 'm', token: 't' }));
-  t.deepEqual(keys.filter(Boolean), ['Bearer secret', 'Bearer secret']);
+  };
+  const elsewhere = await aServer(t, answer);
+  const url = await aServer(t, answer);
+  const broker = new BrokerClient({ url: `${url}/broker/`, apiKey: 'secret' });
+  const { host } = new URL(elsewhere);
+  const links = [`${elsewhere}/1`, `//${host}/2`, `/\\${host}/3`, `${url}/4`, '/../5', '/6', `${url}/broker/7`];
+  for (const streamUrl of links) await Array.fromAsync(broker.stream({ streamUrl }));
+  await Array.fromAsync(new BrokerClient({ url, apiKey: 'secret' }).stream({ streamUrl: `/\\${host}/8` }));
+  t.deepEqual(keys, [
+    ['/1', undefined],
+    ['/2', undefined],
+    ['/3', undefined],
+    ['/4', undefined],
+    ['/5', undefined],
+    ['/broker/6', 'Bearer secret'],
+    ['/broker/7', 'Bearer secret'],
+    ['/8', undefined],
+  ]);
   const fault = t.throws(() => new BrokerClient({ url, apiKey: 'secret\n' }), { instanceOf: TypeError });
   t.notRegex(fault?.message ?? '', /secret/);
 });
 
+test('on a page of its own the broker is whatever has its origin', async (t) => {
+  const asked: unknown[] = [];
+  const fetch = (url: string, { headers }: RequestInit) => {
+    asked.push([url, new Headers(headers).get('Authorization')]);
+    return Promise.resolve(new Response(null, { status: 204 }));
+  };
+  const links = ['/1', '//evil.example/2', '/\\evil.example/3', 'https://evil.example/4'];
+  for (const url of ['', '/broker']) {
+    const broker = new BrokerClient({ url, apiKey: 'key', fetch });
+    for (const streamUrl of links) await Array.fromAsync(broker.stream({ streamUrl }));
+  }
+  const others = ['http://evil.example/2', 'http://evil.example/3', 'https://evil.example/4'].map((url) => [url, null]);
+  t.deepEqual(asked, [['/1', 'Bearer key'], ...others, ['/broker/1', 'Bearer key'], ...others]);
+});
+
+test('a redirect is not followed: it is told where to', async (t) => {
+  const methods: (string | undefined)[] = [];
+  const target = await aServer(t, ({ method }, response) => void response.end(methods.push(method)));
+  for (const status of [301, 307]) {
+    const url = await aServer(t, (request, response) => {
+      response.writeHead(status, { Location: `${target}${request.url}?token=secret` }).end();
+    });
+    const unexpected = { instanceOf: BrokerError, code: 'unexpected_answer' };
+    const broker = new BrokerClient({ url: `${url}/broker`, apiKey: 'key' });
+    const fault = await t.throwsAsync(broker.send(aBody('u', 'Hi')), unexpected);
+    t.like(fault, { status, message: `The address redirects; use ${target}/broker as url.` });
+    await t.throwsAsync(broker.stream({ userId: 'u', messageId: 'm' }).next(), unexpected);
+  }
+  const silent = await aServer(t, (_request, response) => void response.writeHead(302).end());
+  const message = 'The address redirects; use its target as url.';
+  await t.throwsAsync(new BrokerClient({ url: silent }).queue('u'), { message });
+  t.deepEqual(methods, []);
+});
+
 test('what would ask for something else is refused before it is asked', async (t) => {
-  t.throws(() => new BrokerClient({ url: 'localhost:8000' }), { instanceOf: TypeError });
+  const wrong = ['localhost:8000', 'http://', 'http://a b', '//evil.example', '/\\evil.example', '/broker?secret=1'];
+  wrong.push(
+    'http://me:secret@localhost',
+    'http://secret@localhost',
+    'http://localhost?secret=1',
+    'http://localhost#secret',
+  );
+  for (const url of wrong) {
+    const fault = t.throws(() => new BrokerClient({ url }), { instanceOf: TypeError, message: /^url must be / }, url);
+    t.notRegex(fault?.message ?? '', /secret|evil/);
+  }
+  for (const idleMs of [Number.NaN, 0, -1]) {
+    t.throws(() => new BrokerClient({ url: '', idleMs }), { instanceOf: TypeError, message: /^idleMs / });
+  }
+  for (const patienceMs of [Number.NaN, -1]) {
+    t.throws(() => new BrokerClient({ url: '', patienceMs }), { instanceOf: TypeError, message: /^patienceMs / });
+  }
   const broker = new BrokerClient({ url: 'http://127.0.0.1:1' });
   for (const id of ['', '.', '..']) {
     await t.throwsAsync(broker.cancel('u', id), { instanceOf: TypeError });

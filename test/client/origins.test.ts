@@ -28,3 +28,14 @@ test('in Chromium: a page of an allowed origin sends and reads, also what is ref
   t.deepEqual(stranger.events, []);
   t.regex(String(stranger.end), /BrokerError/);
 });
+
+test('in Chromium: a redirect, of which a page learns nothing else, is told', async (t) => {
+  const page = await aPage(t);
+  const url = await aServer(t, (request, response) => {
+    if (!page(request, response)) response.writeHead(301, { Location: '/elsewhere' }).end();
+  });
+  const tab = await aBrowser(t);
+  await tab.goto(pageOf(url, { url: '' }, aBody('u', 'hello')));
+  const end = await tab.locator('body[data-end]').getAttribute('data-end');
+  t.regex(String(end), /^BrokerError: The address redirects; use its target as url\./);
+});

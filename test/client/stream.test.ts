@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import test from 'ava';
-import { BrokerClient, type BrokerEvent } from '../../src/client/index.ts';
+import test, { type ExecutionContext } from 'ava';
+import { BrokerClient, type BrokerError, type BrokerEvent } from '../../src/client/index.ts';
 import { TcpProxy } from '../faults/proxy.ts';
 import { aBroker, aSystem } from '../helpers/broker.ts';
 import { aBody } from '../helpers/client.ts';
@@ -30,7 +30,7 @@ test('a message is told from its place in the queue to its end, before, during a
   const [complete] = events.flatMap((event) =>
     event.type === 'worker' && event.engine?.type === 'complete' ? [event.engine.response] : [],
   );
-  t.is(complete?.responses.at(-1), TEXT);
+  t.is(Array.isArray(complete?.responses) && complete.responses.at(-1), TEXT);
   t.is((await broker.message('u', first)).status, 'completed');
 });
 
@@ -122,7 +122,7 @@ test('the same position and an event of an unknown kind are not told, an event t
       'event: queued\ndata: {"message_id":"m","queue_position":1}\n\nid: 2\nevent: news\ndata: {}\n\n',
     ],
     ['event: queued\ndata: {"message_id":"m","queue_position":1}\n\nid: 3\ndata: {"type":"dance"}\n\n'],
-    ['id: 3\ndata: {"type":"dance"}\n\nid: 5\ndata: {}\n\n'],
+    ['id: 5\ndata: {}\n\n'],
   ];
   const asked: (string | undefined)[] = [];
   const url = await aServer(t, (request, response) => {
@@ -145,6 +145,129 @@ test('the same position and an event of an unknown kind are not told, an event t
   t.deepEqual(asked, [path, `${path}&last_event_id=2`, `${path}&last_event_id=3`]);
 });
 
+const NOTHING = 'retry: 1\n\n';
+const QUEUED = 'event: queued\ndata: {"message_id":"m","queue_position":1}\n\n';
+const DONE = 'event: done\ndata: {"message_id":"m","status":"completed"}\n\n';
+const ONE = { userId: 'u', messageId: 'm' };
+
+/** A broker of event streams, each of which ends after its text; the last one is told again and again. Answers what was asked. */
+async function aTeller(t: ExecutionContext, ...streams: readonly string[]) {
+  const asked: string[] = [];
+  const url = await aServer(t, ({ url: path = '' }, response) => {
+    asked.push(path);
+    const text = streams[Math.min(asked.length, streams.length) - 1];
+    response.setHeader('Content-Type', 'text/event-stream').end(text);
+  });
+  return { url, asked };
+}
+
+test('once it is aborted no event comes any more, also none that is here already', async (t) => {
+  const { url } = await aTeller(t, `id: 1\n${QUEUED}id: 2\n${DONE}`);
+  const leave = new AbortController();
+  const events = new BrokerClient({ url }).stream({ ...ONE, signal: leave.signal });
+  await events.next();
+  const reason = new Error('enough');
+  leave.abort(reason);
+  t.is(await t.throwsAsync(events.next()), reason);
+  t.deepEqual(await events.next(), { done: true, value: undefined });
+});
+
+test('who returns while an event is waited for leaves at once', async (t) => {
+  for (const answered of [true, false]) {
+    const left = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const url = await aServer(t, ({ method }, response) => {
+      response.once('close', left.resolve);
+      if (answered) {
+        response.setHeader('Content-Type', 'text/event-stream').write(`id: 1\n${QUEUED}`);
+      }
+      asked.resolve();
+      t.is(method, answered ? 'GET' : 'POST');
+    });
+    const broker = new BrokerClient({ url });
+    const events = answered ? broker.stream(ONE) : broker.sendAndStream(aBody('u', 'Hi'));
+    if (answered) t.like(await events.next(), { done: false });
+    const next = events.next();
+    await asked.promise;
+    t.deepEqual(await events.return(), { done: true, value: undefined });
+    t.deepEqual(await next, { done: true, value: undefined });
+    await left.promise;
+  }
+});
+
+test('patience runs from what failed first, not while an event is worked on', async (t) => {
+  const { url, asked } = await aTeller(t, `${NOTHING}id: 1\n${QUEUED}`, `id: 2\n${DONE}`);
+  const types: string[] = [];
+  const breaks: string[] = [];
+  const onReconnect = ({ code }: BrokerError) => void breaks.push(code);
+  for await (const { type } of new BrokerClient({ url, patienceMs: 500 }).stream({ ...ONE, onReconnect })) {
+    types.push(type);
+    await delay(600);
+  }
+  t.deepEqual(types, ['queued', 'done']);
+  t.deepEqual(breaks, ['stream_broken']);
+  t.is(asked.length, 2);
+});
+
+test('a log that is shorter than what was read of it is a fault: nothing of it is left out or joined in silence', async (t) => {
+  const cutShort = { name: 'BrokerError', code: 'log_cut_short' };
+  const said = (id: number) => `id: ${id}\ndata: {"type":"progress","text":"${id}"}\n\n`;
+  const before = `${NOTHING}id: 1\n${QUEUED}${said(2)}${said(3)}${said(4)}`;
+  const { url } = await aTeller(t, before, `${said(3)}${said(4)}${said(5)}id: 6\n${DONE}`);
+  const events: BrokerEvent[] = [];
+  const reading = async () => {
+    for await (const event of new BrokerClient({ url }).stream(ONE)) events.push(event);
+  };
+  await t.throwsAsync(reading, cutShort);
+  t.is(events.length, 4);
+
+  // The end is not the one after event 99.
+  const running = await aTeller(t, `id: 5\n${DONE}`);
+  await t.throwsAsync(new BrokerClient({ url: running.url }).stream({ ...ONE, lastEventId: 99 }).next(), cutShort);
+
+  const streams = [NOTHING + said(1)];
+  const ended = await aServer(t, (_request, response) => {
+    const text = streams.shift();
+    response
+      .setHeader('Content-Type', 'text/event-stream')
+      .writeHead(text ? 200 : 204)
+      .end(text);
+  });
+  const lost = Array.fromAsync(new BrokerClient({ url: ended }).stream(ONE));
+  await t.throwsAsync(lost, cutShort);
+});
+
+test('with little patience it is tried again once, with none not at all', async (t) => {
+  for (const [patienceMs, tries] of [
+    [0, 1],
+    [1, 2],
+  ] as const) {
+    const { url, asked } = await aTeller(t, '');
+    await t.throwsAsync(new BrokerClient({ url, patienceMs }).stream(ONE).next(), { code: 'stream_broken' });
+    t.true(patienceMs ? asked.length >= tries : asked.length === tries, `${asked.length}`);
+  }
+});
+
+test('streams that bring nothing are given up, in pauses that grow', async (t) => {
+  const { url, asked } = await aTeller(t, `${NOTHING}id: 1\n${QUEUED}`, NOTHING);
+  const stream = new BrokerClient({ url, patienceMs: 200 }).stream(ONE);
+  await t.throwsAsync(Array.fromAsync(stream), { code: 'stream_broken' });
+  // 1, 2, 4 … ms, at least half of each.
+  t.true(asked.length <= 11, `${asked.length}`);
+});
+
+test('what is passing on a stream is tried again, though a message would not be sent again', async (t) => {
+  const statuses = [200, 408, 425, 429, 502];
+  const url = await aServer(t, ({ method }, response) => {
+    const status = method === 'GET' ? (statuses.shift() ?? 200) : 429;
+    response.writeHead(status, { 'Content-Type': 'text/event-stream', 'Retry-After': '0' });
+    response.end(statuses.length ? NOTHING : `id: 1\n${DONE}`);
+  });
+  const broker = new BrokerClient({ url });
+  t.is((await Array.fromAsync(broker.stream(ONE))).length, 1);
+  await t.throwsAsync(broker.send(aBody('u', 'Hi')), { code: 'unexpected_answer' });
+});
+
 test('it comes back as soon as the broker says: retry, Retry-After', async (t) => {
   const times: number[] = [];
   const url = await aServer(t, (_request, response) => {
@@ -152,9 +275,9 @@ test('it comes back as soon as the broker says: retry, Retry-After', async (t) =
     if (times.length === 1) {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('retry: 400\n\n');
     } else if (times.length === 2) response.writeHead(503, { 'Retry-After': '1' }).end();
-    else response.writeHead(204).end();
+    else response.setHeader('Content-Type', 'text/event-stream').end(`id: 1\n${QUEUED}id: 2\n${DONE}`);
   });
-  t.deepEqual(await Array.fromAsync(new BrokerClient({ url }).stream({ userId: 'u', messageId: 'm' })), []);
+  t.is((await Array.fromAsync(new BrokerClient({ url }).stream(ONE))).length, 2);
   const [first = 0, second = 0, third = 0] = times;
   t.true(second - first >= 195 && second - first < 900, `${second - first}`);
   t.true(third - second >= 995 && third - second < 2500, `${third - second}`);
