@@ -5,6 +5,9 @@ import { createLog } from './log.ts';
 try {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel, process.stdout.isTTY && !config.production);
+  if (config.production && !config.publicUrl) {
+    log.warn('PUBLIC_URL is not set: links to audio and attachments lead to the engine, where clients may not get');
+  }
   if (!config.apiKeys.length) log.warn('BROKER_API_KEY is not set: everyone who reaches this port may use the broker');
   const broker = await startBroker(config, log);
 

@@ -135,7 +135,7 @@ export class Deliveries {
     const answer = await this.#inTurn(url, () => this.#parts.endpoints.post(url, headers, tidings.body, signal));
     if (answer.type === 'accepted') return { type: 'delivered' };
     // What is told of progress is told once: the end is what matters, and is not to wait for it.
-    if (tidings.type === 'progress') delivery.muted = true;
+    if (tidings.type === 'progress') this.#parts.composer.mute(delivery);
     if (answer.type === 'refused') {
       delivery.refused = answer.reason;
       return { type: 'refused', error: answer.reason };

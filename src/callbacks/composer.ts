@@ -4,9 +4,9 @@ import { resultOf } from '../store/result.ts';
 import type { MessageState, Store } from '../store/store.ts';
 import type { Feed } from '../stream/feed.ts';
 import type { Hub } from '../stream/hub.ts';
-import type { Delivery } from './delivery.ts';
+import type { Delivery, Told } from './delivery.ts';
 import type { Details, EngineDetails } from './details.ts';
-import { type Utterance, Voice } from './voice.ts';
+import { Voice } from './voice.ts';
 
 const PAGE_EVENTS = 500;
 const SILENT: Tidings = { type: 'silent' };
@@ -32,6 +32,15 @@ export class Composer {
   compose(delivery: Delivery, signal: AbortSignal): Promise<Tidings> {
     const { details } = delivery;
     return details.kind === 'result' ? this.#result(delivery, details) : this.#next(delivery, details, signal);
+  }
+
+  /** Nothing of the message's progress is told any more, after this was told in vain: what was said comes with the end. */
+  mute(delivery: Delivery): void {
+    delivery.muted = true;
+    delivery.keepFrom = delivery.telling;
+    delivery.voice = undefined;
+    delivery.utterances = [];
+    delivery.heard = 0;
   }
 
   /** The delivery is over, or somebody else's. */
@@ -81,6 +90,7 @@ export class Composer {
     const [next, ...rest] = delivery.utterances;
     delivery.utterances = rest;
     if (!next) return SILENT;
+    delivery.telling = next.at;
     const { user_id, message_key, chat_id, thread_id } = details;
     const told = this.#rewrite({ ...next.fields });
     const timestamp = new Date().toISOString();
@@ -93,7 +103,7 @@ export class Composer {
   async #listen(delivery: Delivery, details: EngineDetails, signal: AbortSignal): Promise<void> {
     const feed = delivery.feed ?? (await this.#follow(delivery, signal));
     if (!delivery.voice) {
-      delivery.voice = new Voice(details, Date.now());
+      delivery.voice = new Voice(details, Date.now(), delivery.keepFrom);
       if (delivery.again) delivery.told = (await this.#store.message(delivery.queue, delivery.messageId))?.last ?? 0;
     }
     const { voice } = delivery;
@@ -101,10 +111,12 @@ export class Composer {
       const { version } = feed;
       const page = await feed.read(delivery.heard, PAGE_EVENTS);
       if (!page) return;
-      const utterances: Utterance[] = [];
+      const utterances: Told[] = [];
       for (const [index, event] of page.events.entries()) {
-        const quiet = delivery.muted || page.after + 1 + index <= delivery.told;
-        utterances.push(...voice.hear(event, Date.now()).filter(({ last }) => last || !quiet));
+        const at = page.after + 1 + index;
+        const quiet = delivery.muted || at <= delivery.told;
+        const said = voice.hear(event, at, Date.now()).filter(({ last }) => last || !quiet);
+        utterances.push(...said.map((utterance) => ({ ...utterance, at })));
       }
       delivery.heard = page.after + page.events.length;
       delivery.utterances = utterances;

@@ -4,6 +4,9 @@ import type { Feed } from '../stream/feed.ts';
 import { type Details, readDetails } from './details.ts';
 import type { Utterance, Voice } from './voice.ts';
 
+/** `at`: the id of the event for which it is told. */
+export type Told = Utterance & { readonly at: number };
+
 /** A claimed callback, with what the machine has no business to know. */
 export class Delivery implements DeliveryClaim {
   readonly queue: string;
@@ -20,7 +23,11 @@ export class Delivery implements DeliveryClaim {
   /** What tells of the message's progress. */
   voice: Voice | undefined;
   /** Told of, and not posted yet. */
-  utterances: readonly Utterance[] = [];
+  utterances: readonly Told[] = [];
+  /** The event for which what is being posted is told. */
+  telling = 0;
+  /** What was told for this event and for later ones the endpoint did not take. */
+  keepFrom: number;
   /** Id of the last event of the message's log that was heard. */
   heard = 0;
   /** Up to this event what there is to tell of progress was told before, or is too late. */
@@ -40,6 +47,8 @@ export class Delivery implements DeliveryClaim {
     this.again = claimed.again;
     this.#since = performance.now() - claimed.triedForMs;
     this.muted = claimed.attempts > 0;
+    // How much it took before that nobody knows: rather twice than never.
+    this.keepFrom = this.muted ? 0 : Infinity;
   }
 
   /** For how long it has been tried in vain, in ms: before the first attempt, 0. */

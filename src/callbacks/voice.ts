@@ -22,17 +22,20 @@ export class Voice {
   #told = 0;
   #toldAtMs: number;
   #response: Readonly<Record<string, unknown>> | undefined;
+  readonly #keepFrom: number;
 
-  constructor(details: EngineDetails, nowMs: number) {
+  /** What an iteration said comes with the end when it was whole at event `keepFrom` or later: it was told in vain. */
+  constructor(details: EngineDetails, nowMs: number, keepFrom = Infinity) {
     this.#details = details;
     this.#toldAtMs = nowMs;
+    this.#keepFrom = keepFrom;
   }
 
   /** What is to be told once the log has this event, in order. */
-  hear({ name, data }: LogEvent, nowMs: number): readonly Utterance[] {
+  hear({ name, data }: LogEvent, id: number, nowMs: number): readonly Utterance[] {
     switch (name) {
       case '':
-        return this.#worker(data, nowMs);
+        return this.#worker(data, id, nowMs);
       case 'retrying':
         // What was said before is void.
         this.#whole = '';
@@ -48,7 +51,7 @@ export class Voice {
     }
   }
 
-  #worker(data: string, nowMs: number): readonly Utterance[] {
+  #worker(data: string, id: number, nowMs: number): readonly Utterance[] {
     const event = objectIn(data);
     switch (event['type']) {
       case 'status':
@@ -56,7 +59,7 @@ export class Voice {
       case 'progress':
         return this.#text(typeof event['text'] === 'string' ? event['text'] : '', nowMs);
       case 'tool_use':
-        return this.#iterationOver();
+        return this.#iterationOver(id);
       case 'complete':
         this.#response = responseIn(data);
         return [];
@@ -90,7 +93,8 @@ export class Voice {
   }
 
   /** The model has said what it does next, and does it. Several tools may be used at once. */
-  #iterationOver(): readonly Utterance[] {
+  #iterationOver(id: number): readonly Utterance[] {
+    if (id >= this.#keepFrom) return [];
     const text = this.#iteration;
     this.#iteration = '';
     return this.#details.mode === 'iteration' && text ? [progress({ type: 'progress', text })] : [];

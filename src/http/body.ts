@@ -15,10 +15,10 @@ export const jsonOnly: Middleware = async (ctx, next) => {
 };
 
 /** Reads a JSON body of at most so many bytes. */
-export function jsonBody(maxBytes: number): Middleware {
+export function jsonBody(maxBytes: number, { ofAnyType = false } = {}): Middleware {
   // Not strict: `null` and the like are JSON, and it is for the schema to say what else they should be.
   const options = { enableTypes: ['json'], jsonLimit: String(maxBytes), strict: false, onProtoPoisoning: 'remove' };
-  const parse = bodyParser(options);
+  const parse = bodyParser({ ...options, ...(ofAnyType ? { detectJSON: () => true } : {}) });
   return async (ctx, next) => {
     await parse(ctx, async () => {
       if (!ctx.request.rawBody) throw new Refusal(400, 'malformed_json', 'The body is empty. Send one JSON object.');

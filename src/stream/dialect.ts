@@ -7,6 +7,8 @@ export type Dialect = {
   /** Written when nothing else was for so long. */
   readonly idle: Uint8Array;
   readonly idleMs: number;
+  /** Written last when the broker leaves before the message has ended. */
+  readonly farewell: Uint8Array;
   /** What stands for an event; empty when nothing does. */
   readonly render: (frame: Frame) => Uint8Array;
 };
@@ -19,5 +21,7 @@ export const EVENTS: Dialect = {
   opening: Buffer.from('retry: 1000\n\n'),
   idle: Buffer.from(':\n\n'),
   idleMs: 15_000,
+  // The client comes back by itself, with the id of what it had last.
+  farewell: new Uint8Array(),
   render: ({ bytes }) => bytes,
 };

@@ -63,6 +63,7 @@ export class Listener {
       }
     } finally {
       clearInterval(idle);
+      if (!this.#last && !this.#rest.length) this.#response.write(this.#dialect.farewell);
     }
   }
 

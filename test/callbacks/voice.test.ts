@@ -39,10 +39,15 @@ const STATUSES = ['Processing your request...', 'Executing 1 tool(s)...', 'Prepa
 );
 const progress = (text: string) => ({ type: 'progress', text });
 
-function told(mode: ProgressMode, events: readonly LogEvent[], throttle_seconds = 3): readonly Utterance[] {
+function told(
+  mode: ProgressMode,
+  events: readonly LogEvent[],
+  throttle_seconds = 3,
+  keepFrom = Infinity,
+): readonly Utterance[] {
   const details: EngineDetails = { kind: 'engine', user_id: 'u', message_key: 'k', mode, throttle_seconds, key: '' };
-  const voice = new Voice(details, 0);
-  return events.flatMap((event, index) => voice.hear(event, index * CHUNK_MS));
+  const voice = new Voice(details, 0, keepFrom);
+  return events.flatMap((event, index) => voice.hear(event, index + 1, index * CHUNK_MS));
 }
 
 const fieldsOf = (utterances: readonly Utterance[]) => utterances.map(({ fields }) => fields);
@@ -56,6 +61,14 @@ test('iteration: the text of each iteration once it is whole, and that of the la
     third,
     { type: 'complete', text: `\n${REST}` },
   ]);
+});
+
+test('iteration: what was told in vain comes with the end', (t) => {
+  const [first, second, third] = STATUSES;
+  const whole = { type: 'complete', text: `${FIRST}\n${REST}` };
+  const toolUsed = TURN.findIndex(({ data }) => data.includes('tool_use')) + 1;
+  t.deepEqual(fieldsOf(told('iteration', TURN, 3, toolUsed)), [first, second, third, whole]);
+  t.deepEqual(fieldsOf(told('iteration', TURN, 3, toolUsed + 1)), fieldsOf(told('iteration', TURN)));
 });
 
 test('complete: the whole text, at the end', (t) => {

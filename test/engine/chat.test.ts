@@ -123,6 +123,32 @@ for (const kind of STORES) {
     );
   });
 
+  test(`${kind}: a web client whose broker stops while it waits is told so, and its message is answered`, async (t) => {
+    const { worker, place, restart } = await behindBroker(t, kind, { SHUTDOWN_SECONDS: '0' });
+    const client = new WebClient(place);
+    const first = types(client.stream('u', '[[text="one two three" chunk=60000]] first'));
+    await worker.waitForCalls(1);
+    const second = client.stream('u', '[[text="later"]] second');
+    t.like((await second.next()).value, { type: 'status' });
+    const restarted = restart();
+    const rest = await types(second);
+    t.deepEqual(rest, [
+      {
+        type: 'error',
+        error: 'This broker is stopping. The message is kept and will be answered; ask for it in the history.',
+      },
+    ]);
+    await Promise.all([first, restarted]);
+    await worker.waitForCalls(2);
+    worker.hurry();
+    await worker.waitForCalls(3);
+    t.is(await client.ask('u', '[[text="third"]]'), 'third');
+    t.deepEqual(
+      worker.calls.map(({ message }) => message.split(' ').at(-1)),
+      ['first', 'first', 'second', '[[text="third"]]'],
+    );
+  });
+
   test(`${kind}: /chat is held open for its turn and answers as the engine does`, async (t) => {
     const [one, other] = [await direct(t), await behindBroker(t, kind)];
     const clients = [new WebClient(one.place), new WebClient(other.place)];
@@ -244,6 +270,24 @@ for (const kind of STORES) {
     );
   });
 
+  test(`${kind}: what was said before the end, and a gateway that was away did not hear, comes with the end`, async (t) => {
+    const { gateway } = await withGateway(
+      t,
+      (host) => behindBroker(t, kind, { CALLBACK_ALLOW_HOSTS: host }),
+      'whatsapp',
+    );
+    gateway.failing = true;
+    await gateway.send('u', '[[tools=read_memory,execute_code text="The last part."]] q', 'key');
+    await gateway.fails();
+    gateway.failing = false;
+    const [end] = await gateway.ends(1);
+    t.regex(String(end?.['text']), /read_memory[^]*execute_code[^]*The last part\./);
+    gateway.heard.length = 0;
+    await gateway.send('u', '[[tools=read_memory text="The end."]] q', 'another');
+    const [another] = await gateway.ends(1);
+    t.is(another?.['text'], '\nThe end.');
+  });
+
   test(`${kind}: a turn with nothing to say calls nobody back, and the next one does`, async (t) => {
     const { gateway } = await withGateway(
       t,
@@ -272,6 +316,12 @@ test('faults of a request are told as the engine does', async (t) => {
     return { status: response.status, body: JSON.parse(await response.text()) };
   };
   const sound = { client_id: 'web', user_id: 'u', message: 'hello' };
+  for (const type of ['text/plain;charset=UTF-8', 'application/x-www-form-urlencoded', '']) {
+    const headers = { authorization: `Bearer ${KEY}`, ...(type ? { 'content-type': type } : {}) };
+    const body = new TextEncoder().encode(JSON.stringify({ ...sound, speaker: { name: 'Ana' } }));
+    const response = await fetch(`${place.url}/api/v1/chat`, { method: 'POST', headers, body });
+    t.like({ status: response.status, body: JSON.parse(await response.text()) }, { status: 200 }, type);
+  }
   const callback = { ...sound, progress_callback_url: 'https://gateway.example/', message_key: 'k' };
   t.deepEqual(await post('', sound, ''), {
     status: 401,
@@ -281,6 +331,7 @@ test('faults of a request are told as the engine does', async (t) => {
   for (const [path, body, error] of [
     ['', { client_id: 'web' }, 'user_id is required'],
     ['/stream', { user_id: 'u' }, 'client_id is required'],
+    ['', { ...sound, message_type: 'weird' }, 'message_type must be text or audio'],
     ['/stream', '{', 'Invalid JSON in request body'],
     ['', { ...sound, message_key: 'k' }, 'message_key is only supported on /api/v1/chat/callback'],
     ['/stream', { ...sound, progress_mode: 'x' }, 'progress_mode is only supported on /api/v1/chat/callback'],

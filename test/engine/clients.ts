@@ -93,6 +93,8 @@ export class Gateway {
   /** What came in, in order; a call without the right key is refused and noted. */
   readonly heard: EngineEvent[] = [];
   readonly refused: string[] = [];
+  /** How often it answered with a failure. */
+  failures = 0;
   /** Set while the gateway is to answer with a failure. */
   failing = false;
   readonly #place: Place;
@@ -149,6 +151,11 @@ export class Gateway {
     return ends();
   }
 
+  /** Resolves once it has answered with a failure. */
+  fails(): Promise<void> {
+    return this.#until(() => this.failures > 0);
+  }
+
   /** Resolves once something like that was heard. */
   hears(what: (event: EngineEvent) => boolean): Promise<void> {
     return this.#until(() => this.heard.some(what));
@@ -171,10 +178,10 @@ export class Gateway {
       this.refused.push(String(token));
       return 403;
     }
-    if (this.failing) return 500;
-    this.heard.push(event);
+    if (this.failing) this.failures += 1;
+    else this.heard.push(event);
     for (const wake of [...this.#waiting]) wake();
-    return 200;
+    return this.failing ? 500 : 200;
   }
 }
 

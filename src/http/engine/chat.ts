@@ -10,7 +10,7 @@ import type { Services } from '../app.ts';
 import { keyOf } from '../keys.ts';
 import { endOf } from '../message.ts';
 import { answerStream, streamMessage } from '../stream.ts';
-import { engineDialect } from './dialect.ts';
+import { engineDialect, KEPT } from './dialect.ts';
 import { EngineFault } from './fault.ts';
 import { type ChatBody, queueOf, readCallback, readChat, requestOf } from './schema.ts';
 
@@ -44,8 +44,7 @@ export function postChat(services: Services): Middleware {
     const status = await endOf(services.hub, queue, messageId, gone.signal);
     if (gone.signal.aborted) return;
     if (!status) {
-      const again = 'This broker is stopping. The message is kept and will be answered; ask for it in the history.';
-      throw new EngineFault(503, again, { code: 'DRAINING', retryAfterSeconds: 2 });
+      throw new EngineFault(503, KEPT, { code: 'DRAINING', retryAfterSeconds: 2 });
     }
     const state = await services.store.message(queue, messageId);
     if (!state) throw forgotten();

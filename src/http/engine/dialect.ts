@@ -4,6 +4,9 @@ import type { Dialect } from '../../stream/dialect.ts';
 import { dataOf, type Frame } from '../../stream/frame.ts';
 import type { Origins } from '../../worker/origins.ts';
 
+/** Told to a client of a message that goes on without it: these clients do not come back for the rest. */
+export const KEPT = 'This broker is stopping. The message is kept and will be answered; ask for it in the history.';
+
 const NOTHING = new Uint8Array();
 /** The clients count `data:` lines as signs of life, and give up after 120 s without one. */
 const IDLE_MS = 20_000;
@@ -19,6 +22,7 @@ export function engineDialect(origins: Origins): Dialect {
     opening: NOTHING,
     idle: line({ type: 'keepalive' }),
     idleMs: IDLE_MS,
+    farewell: line({ type: 'error', error: KEPT }),
     render: (frame) => {
       switch (frame.name) {
         case '':
@@ -27,7 +31,7 @@ export function engineDialect(origins: Origins): Dialect {
         case 'queued':
           return queued(objectIn(dataOf(frame))['queue_position']);
         case 'retrying':
-          return line({ type: 'status', message: 'The engine did not answer. Trying again...' });
+          return line({ type: 'status', message: 'Trying again...' });
         case 'error':
           return told ? NOTHING : line({ type: 'error', error: objectIn(dataOf(frame))['error'] });
         default:

@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Services } from '../app.ts';
-import { jsonBody, jsonOnly } from '../body.ts';
+import { jsonBody } from '../body.ts';
 import { keyOf } from '../keys.ts';
 import { postChat, postChatCallback, postChatStream } from './chat.ts';
 import { EngineFault, engineFaults } from './fault.ts';
@@ -21,7 +21,8 @@ export function engineRouter(services: Services): Router {
   const router = new Router();
   const faults = engineFaults(log);
   const key = bearer(services);
-  const chat = [faults, key, jsonOnly, jsonBody(maxBodyBytes)];
+  // The engine reads JSON whatever type it is said to have.
+  const chat = [faults, key, jsonBody(maxBodyBytes, { ofAnyType: true })];
   router.post('/api/v1/chat', ...chat, postChat(services));
   router.post('/api/v1/chat/stream', ...chat, postChatStream(services));
   router.post('/api/v1/chat/callback', ...chat, postChatCallback(services));

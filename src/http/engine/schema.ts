@@ -16,7 +16,7 @@ const chat = z.object({
   client_id: id,
   user_id: id,
   message: text.nullish(),
-  message_type: z.string('must be a string').nullish(),
+  message_type: z.enum(['text', 'audio'], 'must be text or audio').nullish(),
   org: id.nullish(),
   org_id: id.nullish(),
   audio_base64: text.nullish(),
@@ -24,7 +24,8 @@ const chat = z.object({
   chat_type: text.nullish(),
   chat_id: chatId.nullish(),
   thread_id: chatId.nullish(),
-  speaker: text.nullish(),
+  // Whatever the engine makes of it.
+  speaker: z.unknown().optional(),
   addressed_to_bot: z.boolean('must be true or false').nullish(),
   response_language_hint: text.nullish(),
 });
