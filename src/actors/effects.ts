@@ -59,7 +59,8 @@ export class Effects {
       try {
         return await this.#track(this.#claim(queue, signal));
       } catch (error) {
-        this.#slots.free(queue);
+        // Once the state was left the slot may be that of the next actor of this queue.
+        if (!signal.aborted) this.#slots.free(queue);
         throw error;
       }
     }, signal);

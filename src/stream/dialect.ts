@@ -7,8 +7,8 @@ export type Dialect = {
   /** Written when nothing else was for so long. */
   readonly idle: Uint8Array;
   readonly idleMs: number;
-  /** Written last when the broker leaves before the message has ended. */
-  readonly farewell: Uint8Array;
+  /** What to write last when the broker leaves before the message has ended. */
+  readonly farewell: () => Uint8Array;
   /** What stands for an event; empty when nothing does. */
   readonly render: (frame: Frame) => Uint8Array;
 };
@@ -22,6 +22,6 @@ export const EVENTS: Dialect = {
   idle: Buffer.from(':\n\n'),
   idleMs: 15_000,
   // The client comes back by itself, with the id of what it had last.
-  farewell: new Uint8Array(),
+  farewell: () => new Uint8Array(),
   render: ({ bytes }) => bytes,
 };

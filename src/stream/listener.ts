@@ -53,17 +53,19 @@ export class Listener {
     try {
       if (opening.length) this.#response.write(opening);
       this.#unsent = first;
-      while (!this.#gone.signal.aborted && !this.#feed.closed) {
+      while (!this.#gone.signal.aborted) {
         if (this.#response.writableNeedDrain) await this.#drained();
         else if (this.#rest.length || this.#unsent.length) this.#write();
         else if (this.#last) {
           this.#response.end();
           return;
+        } else if (this.#feed.closed) {
+          this.#response.write(this.#dialect.farewell());
+          return;
         } else if (!(await this.#get())) return;
       }
     } finally {
       clearInterval(idle);
-      if (!this.#last && !this.#rest.length) this.#response.write(this.#dialect.farewell);
     }
   }
 

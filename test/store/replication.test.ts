@@ -8,7 +8,7 @@ import { Replication } from '../../src/store/redis/replication.ts';
 import { SCRIPTS } from '../../src/store/redis/scripts.ts';
 import { TcpProxy } from '../faults/proxy.ts';
 import { type RedisServer, startRedis } from '../helpers/redis.ts';
-import { aMessage, claimed, FAILED, settingsOf, until } from './contract/kit.ts';
+import { aMessage, COMPLETED, claimed, FAILED, settingsOf, until } from './contract/kit.ts';
 
 /** The replica hears of its master over `link` alone. */
 type Pair = {
@@ -74,17 +74,34 @@ test('a master dies with what it had not passed on: nothing that was confirmed i
 
 test('a replica that does not keep up: what is asked for is refused, at last without being done, until it has caught up', async (t) => {
   const { link, store } = await aPair(t);
-  const [one, other] = [aMessage('u'), aMessage('u')];
+  const [begun, one, other] = [aMessage('begun'), aMessage('u'), aMessage('u')];
+  await store.enqueue(begun);
+  const claim = await claimed(store, 'begun');
   link.hold(['from']);
   const error = await t.throwsAsync(store.enqueue(one), { instanceOf: StoreUnavailable });
   t.like(error?.cause, { message: 'The replica of this Redis does not keep up.' });
   await t.throwsAsync(store.enqueue(other), { instanceOf: StoreUnavailable });
   t.is(await store.message('u', other.id), undefined);
+  const finished = store.settle(claim, claim.last, [], COMPLETED, false);
+  await until(async () => (await store.message('begun', begun.id))?.status === 'completed');
   t.like(await store.sweep(10), { due: [], complete: false });
   link.heal();
+  await finished;
   t.deepEqual(await until(() => sweptAndAsked(store, one)), { type: 'queued', position: 1 });
   t.deepEqual(await store.enqueue(other), { type: 'queued', position: 2 });
   t.like(await store.sweep(10), { due: ['u'], complete: true });
+});
+
+test('a claim that no replica has is given back, and costs no attempt', async (t) => {
+  const { master, link, store } = await aPair(t);
+  const message = aMessage('u');
+  await store.enqueue(message);
+  link.hold(['from']);
+  await t.throwsAsync(store.claim('u'), { instanceOf: StoreUnavailable });
+  link.heal();
+  const other = aStore(t, master);
+  const claim = await until(() => other.claim('u').catch(() => undefined));
+  t.like(claim, { messageId: message.id, attempt: 1 });
 });
 
 test('a replica that is gone is no longer waited for; one that comes back is, from the next sweep on', async (t) => {
@@ -117,9 +134,11 @@ test('what one Redis has done no other can confirm', async (t) => {
   const replication = new Replication(() => connect(other.master.url));
   t.teardown(() => replication.close());
   const base = baseOf(0);
-  const clear = replication.confirmed(0, SCRIPTS.clear, (script) =>
-    connection.run(script, queueKeys(base, 'u'), [base, 'u', 'broker', 1000, 1000, 1000, 1000]),
-  );
+  const clear = replication.confirmed(0, {
+    change: SCRIPTS.clear,
+    run: (script) => connection.run(script, queueKeys(base, 'u'), [base, 'u', 'broker', 1000, 1000, 1000, 1000]),
+    begins: true,
+  });
   await t.throwsAsync(clear, { instanceOf: StoreUnavailable });
 });
 

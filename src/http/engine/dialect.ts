@@ -18,15 +18,17 @@ const IDLE_MS = 20_000;
 export function engineDialect(origins: Origins): Dialect {
   // The engine tells a failure of its model itself; any other end is told by the broker in the same way.
   let told = false;
+  let over = false;
   return {
     opening: NOTHING,
     idle: line({ type: 'keepalive' }),
     idleMs: IDLE_MS,
-    farewell: line({ type: 'error', error: KEPT }),
+    farewell: () => (over ? NOTHING : line({ type: 'error', error: KEPT })),
     render: (frame) => {
       switch (frame.name) {
         case '':
-          told ||= isError(frame);
+          told ||= isOf(frame, 'error');
+          over ||= told || isOf(frame, 'complete');
           return own(frame, origins);
         case 'queued':
           return queued(objectIn(dataOf(frame))['queue_position']);
@@ -56,8 +58,8 @@ function own(frame: Frame, origins: Origins): Uint8Array {
   return id ? bytes.subarray(bytes.indexOf('\n') + 1) : bytes;
 }
 
-function isError(frame: Frame): boolean {
-  return frame.bytes.includes('"error"') && objectIn(dataOf(frame))['type'] === 'error';
+function isOf(frame: Frame, type: string): boolean {
+  return frame.bytes.includes(`"${type}"`) && objectIn(dataOf(frame))['type'] === type;
 }
 
 function line(event: Record<string, unknown>): Uint8Array {

@@ -164,10 +164,21 @@ export class RedisStore implements Store {
     // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
     const nonce = this.#nonces.get(queue) ?? randomUUID();
     this.#nonces.set(queue, nonce);
-    const reply = await this.#confirmed(SCRIPTS.claim, queue, nonce);
+    const reply = await this.#replication.confirmed(shardOf(queue), {
+      change: SCRIPTS.claim,
+      run: (script) => this.#change(script, queue, nonce),
+      begins: true,
+      unconfirmed: (answer) => this.#unclaim(queue, answer),
+    });
     this.#nonces.delete(queue);
     if (reply === null) return undefined;
     return this.#tellClaimed(queue, reply);
+  }
+
+  /** Gives back at once what nobody goes by: it would cost the message an attempt. */
+  #unclaim(queue: string, reply: unknown): void {
+    this.#nonces.delete(queue);
+    if (reply !== null) this.release(claimOf(queue, reply), { called: false, delayMs: 0 }).catch(() => {});
   }
 
   async append(claim: Claim, last: number, events: readonly LogEvent[]): Promise<void> {
@@ -397,7 +408,8 @@ export class RedisStore implements Store {
 
   /** The same; when it answers, the change outlives the loss of the master that made it. */
   #confirmed(change: ScriptedChange, queue: string, ...args: Arguments): Promise<unknown> {
-    return this.#replication.confirmed(shardOf(queue), change, (script) => this.#change(script, queue, ...args));
+    const run = (script: Script) => this.#change(script, queue, ...args);
+    return this.#replication.confirmed(shardOf(queue), { change, run, begins: true });
   }
 
   /** Tells the broker that works on it. Should that get lost, its next renewal tells. */
@@ -419,7 +431,10 @@ export class RedisStore implements Store {
     events: readonly LogEvent[],
   ): Promise<readonly unknown[]> {
     const flat = events.flatMap((event) => [event.name, event.data]);
-    const reply = await this.#confirmed(change, claim.queue, claim.token, claim.messageId, last, ...details, ...flat);
+    const { queue, token, messageId } = claim;
+    const run = (script: Script) => this.#change(script, queue, token, messageId, last, ...details, ...flat);
+    // What is in hand is finished, also while its replica is behind.
+    const reply = await this.#replication.confirmed(shardOf(queue), { change, run, begins: false });
     const [type, ...rest] = list(reply);
     if (type === 'lost') throw new ClaimLost(claim.queue, claim.token);
     if (type !== 'ok') throw new Error(`Log of ${claim.messageId} is at ${rest[0]}, not at ${last}`);

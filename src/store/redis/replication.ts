@@ -24,9 +24,19 @@ type Known = { readonly id: string; readonly askedAt: number };
 
 type Open = {
   readonly shard: number;
-  readonly until: number;
+  readonly madeAt: number;
   readonly kept: () => void;
   readonly lost: (error: StoreUnavailable) => void;
+};
+
+/** A change, and how it is sent as one of its scripts. */
+type Making = {
+  readonly change: Change;
+  readonly run: (script: Script) => Promise<unknown>;
+  /** It begins something: while the replica is behind it is not made at all. */
+  readonly begins: boolean;
+  /** Told what the change answered when it was made and cannot be confirmed. */
+  readonly unconfirmed?: (answer: unknown) => void;
 };
 
 /** A master that has a replica, or had one a moment ago. */
@@ -37,9 +47,18 @@ class Followed {
   aloneSince: number | undefined;
   /** Since when its replica has not caught up. */
   behindSince: number | undefined;
+  /** It lets nobody wait. */
+  forbidden = false;
+  connection: { readonly to: Connection; readonly since: number } | undefined;
 
   get behind(): boolean {
     return this.behindSince !== undefined && performance.now() - this.behindSince >= PATIENCE_MS;
+  }
+
+  async leave(): Promise<void> {
+    const { connection } = this;
+    this.connection = undefined;
+    await connection?.to.close();
   }
 }
 
@@ -48,7 +67,7 @@ class Followed {
  * failover loses (https://redis.io/docs/latest/commands/wait/). A master without a replica is not waited for.
  *
  * A change tells the history of the master that made it, which is another one after each failover. WAIT holds up whatever
- * else its connection is asked, so it has one of its own. There it follows a small write, which comes after all that the
+ * else its connection is asked, so each master has one for it. There it follows a small write, which comes after all that the
  * master has written until then: one answer is good for every change of that moment.
  */
 export class Replication {
@@ -57,12 +76,9 @@ export class Replication {
   readonly #known: (Known | undefined)[] = [];
   /** By history. It grows by one with each failover. */
   readonly #followed = new Map<string, Followed>();
-  #connection: Connection | undefined;
-  /** This Redis lets nobody wait. */
-  #forbidden = false;
   #closed = false;
 
-  /** `connect`: makes a connection to wait on; called once there is a replica to wait for. */
+  /** `connect`: makes a connection to wait on; called for each master that has a replica to wait for. */
   constructor(connect: () => Connection) {
     this.#connect = connect;
   }
@@ -71,19 +87,24 @@ export class Replication {
    * Makes a change; resolves when it outlives the loss of its master. Throws StoreUnavailable when the master was replaced
    * meanwhile or its replica does not keep up: the change may have happened, and can be made again.
    */
-  async confirmed(shard: number, change: Change, run: (script: Script) => Promise<unknown>): Promise<unknown> {
+  async confirmed(shard: number, { change, run, begins, unconfirmed }: Making): Promise<unknown> {
     const askedAt = performance.now();
     const known = this.#known[shard];
-    if (this.#forbidden) return run(change);
     if (known && askedAt - known.askedAt < KNOWN_FOR_MS) {
       const followed = this.#followed.get(known.id);
-      if (!followed) return run(change);
-      if (followed.behind) throw behind();
+      if (!followed || followed.forbidden) return run(change);
+      if (begins && followed.behind) throw behind();
     }
     const [answer, id, online] = list(await run(change.telling));
     this.learn(shard, id, online, askedAt);
     const followed = this.#followed.get(text(id));
-    if (followed) await this.#kept(text(id), followed, shard);
+    if (!followed) return answer;
+    try {
+      await this.#kept(text(id), followed, shard);
+    } catch (error) {
+      unconfirmed?.(answer);
+      throw error;
+    }
     return answer;
   }
 
@@ -110,12 +131,12 @@ export class Replication {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#connection?.close();
+    await Promise.all([...this.#followed.values()].map((followed) => followed.leave()));
   }
 
   #kept(id: string, followed: Followed, shard: number): Promise<void> {
     return new Promise((kept, lost) => {
-      followed.open.add({ shard, until: performance.now() + REPLICATED_WITHIN_MS, kept, lost });
+      followed.open.add({ shard, madeAt: performance.now(), kept, lost });
       void this.#work(id, followed, shard);
     });
   }
@@ -128,45 +149,47 @@ export class Replication {
     do {
       const asked = [...open];
       const marked = asked[0]?.shard ?? shard;
-      const answer = await this.#ask(id, marked);
+      const answer = await this.#ask(id, followed, marked, asked[0]?.madeAt ?? 0);
       if (answer === 'kept') followed.behindSince = undefined;
       else if (answer === 'behind') followed.behindSince ??= performance.now() - WAIT_MS;
       for (const change of asked) {
         if (answer === 'kept') change.kept();
-        else if (answer === 'replaced' || (answer === 'moved' && change.shard === marked)) change.lost(replaced());
-        else if (this.#closed || performance.now() >= change.until) change.lost(behind());
+        else if (answer === 'replaced' && change.shard === marked) change.lost(replaced());
+        else if (this.#closed || performance.now() - change.madeAt >= REPLICATED_WITHIN_MS) change.lost(behind());
         else continue;
         open.delete(change);
       }
     } while (open.size > 0);
     followed.working = false;
+    if (!this.#followed.has(id)) await followed.leave();
   }
 
   /**
-   * Whether what this master has written until now outlives it: `kept`, `behind`; `replaced`: another one is in its place;
-   * `moved`: the shard is elsewhere; `away`: there is no answer.
+   * Whether what this master has written until now outlives it: `kept`, `behind`; `replaced`: the shard has another master
+   * by now; `away`: there is no answer. `madeAt`: when what is asked for was changed.
    */
-  async #ask(id: string, shard: number): Promise<'kept' | 'behind' | 'replaced' | 'moved' | 'away'> {
+  async #ask(id: string, followed: Followed, shard: number, madeAt: number) {
     if (this.#closed) return 'away';
-    const fresh = !this.#connection;
-    this.#connection ??= this.#connect();
     try {
-      const [mark, wait, master] = await inTime(this.#wait(this.#connection, shard), WAIT_MS + ANSWER_MS);
-      if (wait instanceof Error && /^NOPERM|unknown command/.test(wait.message)) {
-        this.#forbidden = true;
-        return 'kept';
-      }
+      followed.connection ??= { to: this.#connect(), since: performance.now() };
+      const { to, since } = followed.connection;
+      const [mark, wait, master] = await inTime(this.#wait(to, shard), WAIT_MS + ANSWER_MS);
       const [now, online] = master instanceof Error ? [] : list(master);
-      if (mark instanceof Error || wait instanceof Error || now !== id) {
-        this.#leave();
-        // One that is older than the change may lead to a master of before.
-        if (!fresh) return 'away';
-        return now === id ? 'moved' : 'replaced';
+      if (mark instanceof Error || now !== id) {
+        // A connection that is older than the change may lead to a master of before.
+        if (since >= madeAt) return 'replaced';
+        void followed.leave();
+        return 'away';
+      }
+      if (wait instanceof Error) {
+        if (wait.message.startsWith('UNBLOCKED')) return 'replaced';
+        followed.forbidden = true;
+        return 'kept';
       }
       this.learn(shard, now, online, performance.now());
       return integer(wait) > 0 || !this.#followed.has(id) ? 'kept' : 'behind';
     } catch {
-      this.#leave();
+      void followed.leave();
       return 'away';
     }
   }
@@ -179,11 +202,6 @@ export class Replication {
       const ask = client.pipeline().eval(mark.lua, 1, marker).wait(1, WAIT_MS).eval(master.lua, 1, marker);
       return list(await ask.exec()).map((reply) => list(reply)[0] ?? list(reply)[1]);
     });
-  }
-
-  #leave(): void {
-    void this.#connection?.close();
-    this.#connection = undefined;
   }
 }
 
