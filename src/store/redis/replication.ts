@@ -119,7 +119,10 @@ export class Replication {
       else this.#followed.set(history, new Followed());
     } else if (followed) {
       followed.aloneSince ??= performance.now();
-      if (performance.now() - followed.aloneSince >= ALONE_FOR_MS) this.#followed.delete(history);
+      if (performance.now() - followed.aloneSince >= ALONE_FOR_MS) {
+        this.#followed.delete(history);
+        if (!followed.working) void followed.leave();
+      }
     }
     if (followed?.behindSince !== undefined) void this.#work(history, followed, shard);
   }
