@@ -45,7 +45,7 @@ class Followed {
   working = false;
   /** Since when it has said that its replica is gone. */
   aloneSince: number | undefined;
-  /** Since when its replica has not caught up. */
+  /** Since when its replica has not been seen to have caught up. */
   behindSince: number | undefined;
   /** It lets nobody wait. */
   forbidden = false;
@@ -154,7 +154,7 @@ export class Replication {
       const marked = asked[0]?.shard ?? shard;
       const answer = await this.#ask(id, followed, marked, asked[0]?.madeAt ?? 0);
       if (answer === 'kept') followed.behindSince = undefined;
-      else if (answer === 'behind') followed.behindSince ??= performance.now() - WAIT_MS;
+      else if (answer !== 'replaced') followed.behindSince ??= performance.now() - WAIT_MS;
       for (const change of asked) {
         if (answer === 'kept') change.kept();
         else if (answer === 'replaced' && change.shard === marked) change.lost(replaced());
