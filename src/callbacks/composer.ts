@@ -36,7 +36,6 @@ export class Composer {
 
   /** Nothing of the message's progress is told any more, after this was told in vain: what was said comes with the end. */
   mute(delivery: Delivery): void {
-    delivery.muted = true;
     delivery.keepFrom = delivery.telling;
     delivery.voice = undefined;
     delivery.utterances = [];

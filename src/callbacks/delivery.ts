@@ -26,14 +26,12 @@ export class Delivery implements DeliveryClaim {
   utterances: readonly Told[] = [];
   /** The event for which what is being posted is told. */
   telling = 0;
-  /** What was told for this event and for later ones the endpoint did not take. */
+  /** What was told for this event and for later ones the endpoint did not take; Infinity while it takes all. */
   keepFrom: number;
   /** Id of the last event of the message's log that was heard. */
   heard = 0;
   /** Up to this event what there is to tell of progress was told before, or is too late. */
   told = 0;
-  /** How the message gets on is told no more: an attempt was in vain, or was before. */
-  muted: boolean;
   /** Why nothing more is to be told: the endpoint said so (410). */
   refused: string | undefined;
 
@@ -46,9 +44,13 @@ export class Delivery implements DeliveryClaim {
     this.details = readDetails(claimed.details);
     this.again = claimed.again;
     this.#since = performance.now() - claimed.triedForMs;
-    this.muted = claimed.attempts > 0;
-    // How much it took before that nobody knows: rather twice than never.
-    this.keepFrom = this.muted ? 0 : Infinity;
+    // How much it took before an attempt in vain nobody knows: rather twice than never.
+    this.keepFrom = claimed.attempts ? 0 : Infinity;
+  }
+
+  /** How the message gets on is told no more: an attempt was in vain. */
+  get muted(): boolean {
+    return this.keepFrom < Infinity;
   }
 
   /** For how long it has been tried in vain, in ms: before the first attempt, 0. */

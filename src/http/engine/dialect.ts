@@ -7,6 +7,7 @@ import type { Origins } from '../../worker/origins.ts';
 /** Told to a client of a message that goes on without it: these clients do not come back for the rest. */
 export const KEPT = 'This broker is stopping. The message is kept and will be answered; ask for it in the history.';
 
+const ENDS = ['complete', 'error'] as const;
 const NOTHING = new Uint8Array();
 /** The clients count `data:` lines as signs of life, and give up after 120 s without one. */
 const IDLE_MS = 20_000;
@@ -16,26 +17,24 @@ const IDLE_MS = 20_000;
  * there is to say of the queue in its words. No names, no ids, and a space after the colon: its clients need it.
  */
 export function engineDialect(origins: Origins): Dialect {
-  // The engine tells a failure of its model itself; any other end is told by the broker in the same way.
-  let told = false;
-  let over = false;
+  /** The engine's own last event. It tells a failure of its model itself; any other end is told by the broker in the same way. */
+  let end: (typeof ENDS)[number] | undefined;
   return {
     opening: NOTHING,
     idle: line({ type: 'keepalive' }),
     idleMs: IDLE_MS,
-    farewell: () => (over ? NOTHING : line({ type: 'error', error: KEPT })),
+    farewell: () => (end ? NOTHING : line({ type: 'error', error: KEPT })),
     render: (frame) => {
       switch (frame.name) {
         case '':
-          told ||= isOf(frame, 'error');
-          over ||= told || isOf(frame, 'complete');
+          end ??= ENDS.find((type) => isOf(frame, type));
           return own(frame, origins);
         case 'queued':
           return queued(objectIn(dataOf(frame))['queue_position']);
         case 'retrying':
           return line({ type: 'status', message: 'Trying again...' });
         case 'error':
-          return told ? NOTHING : line({ type: 'error', error: objectIn(dataOf(frame))['error'] });
+          return end === 'error' ? NOTHING : line({ type: 'error', error: objectIn(dataOf(frame))['error'] });
         default:
           return NOTHING;
       }

@@ -43,6 +43,9 @@ const callback = chat.extend({
     .nullish(),
 });
 
+/** What the engine is sent of a body. */
+const ENGINE_FIELDS: ReadonlySet<string> = new Set(Object.keys(chat.omit({ org_id: true }).shape));
+
 export type ChatBody = z.infer<typeof chat>;
 export type CallbackBody = z.infer<typeof callback>;
 
@@ -61,9 +64,8 @@ export function readCallback(body: unknown): CallbackBody & { readonly throttleS
 
 /** What the engine is sent, as the client sent it: only its own fields. */
 export function requestOf(body: ChatBody): Record<string, unknown> {
-  const fields = Object.keys(chat.shape).filter((name) => name !== 'org_id');
   const given = Object.entries({ ...body, org: body.org ?? body.org_id, message_type: body.message_type ?? 'text' });
-  return Object.fromEntries(given.filter(([name, value]) => value != null && fields.includes(name)));
+  return Object.fromEntries(given.filter(([name, value]) => value != null && ENGINE_FIELDS.has(name)));
 }
 
 /** The queue it belongs to: the same as that of `POST /api/v1/message`. */

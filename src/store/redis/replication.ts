@@ -98,7 +98,7 @@ export class Replication {
     const [answer, id, online] = list(await run(change.telling));
     this.learn(shard, id, online, askedAt);
     const followed = this.#followed.get(text(id));
-    if (!followed) return answer;
+    if (!followed || followed.forbidden) return answer;
     try {
       await this.#kept(text(id), followed, shard);
     } catch (error) {
