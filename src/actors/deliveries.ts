@@ -133,9 +133,12 @@ export class Deliveries {
     }
     const { url } = delivery;
     const answer = await this.#inTurn(url, () => this.#parts.endpoints.post(url, headers, tidings.body, signal));
+    // What is told of progress is tried once: the end is what matters, and is not to wait for it.
+    if (tidings.type === 'progress') {
+      this.#parts.composer.told(delivery, answer.type === 'accepted');
+      await this.#parts.outbox.checkpoint(delivery, delivery.checkpoint);
+    }
     if (answer.type === 'accepted') return { type: 'delivered' };
-    // What is told of progress is told once: the end is what matters, and is not to wait for it.
-    if (tidings.type === 'progress') this.#parts.composer.mute(delivery);
     if (answer.type === 'refused') {
       delivery.refused = answer.reason;
       return { type: 'refused', error: answer.reason };

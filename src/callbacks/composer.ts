@@ -34,9 +34,11 @@ export class Composer {
     return details.kind === 'result' ? this.#result(delivery, details) : this.#next(delivery, details, signal);
   }
 
-  /** Nothing of the message's progress is told any more, after this was told in vain: what was said comes with the end. */
-  mute(delivery: Delivery): void {
-    delivery.keepFrom = delivery.telling;
+  /** The endpoint has taken what is being told, or not: then nothing is told any more before the end, which holds it. */
+  told(delivery: Delivery, accepted: boolean): void {
+    const { telling, checkpoint } = delivery;
+    delivery.checkpoint = accepted ? { ...checkpoint, told: telling } : { ...checkpoint, untold: telling };
+    if (accepted) return;
     delivery.voice = undefined;
     delivery.utterances = [];
     delivery.heard = 0;
@@ -101,10 +103,8 @@ export class Composer {
   /** Resolves when there is something to tell, or the message has ended without. */
   async #listen(delivery: Delivery, details: EngineDetails, signal: AbortSignal): Promise<void> {
     const feed = delivery.feed ?? (await this.#follow(delivery, signal));
-    if (!delivery.voice) {
-      delivery.voice = new Voice(details, Date.now(), delivery.keepFrom);
-      if (delivery.again) delivery.told = (await this.#store.message(delivery.queue, delivery.messageId))?.last ?? 0;
-    }
+    const { told, untold } = delivery.checkpoint;
+    delivery.voice ??= new Voice(details, Date.now(), untold || Infinity);
     const { voice } = delivery;
     while (!delivery.utterances.length) {
       const { version } = feed;
@@ -113,7 +113,7 @@ export class Composer {
       const utterances: Told[] = [];
       for (const [index, event] of page.events.entries()) {
         const at = page.after + 1 + index;
-        const quiet = delivery.muted || at <= delivery.told;
+        const quiet = untold > 0 || at <= told;
         const said = voice.hear(event, at, Date.now()).filter(({ last }) => last || !quiet);
         utterances.push(...said.map((utterance) => ({ ...utterance, at })));
       }

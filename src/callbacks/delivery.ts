@@ -1,5 +1,5 @@
 import type { DeliveryClaim } from '../../machines/events.ts';
-import type { ClaimedDelivery } from '../store/outbox.ts';
+import type { Checkpoint, ClaimedDelivery } from '../store/outbox.ts';
 import type { Feed } from '../stream/feed.ts';
 import { type Details, readDetails } from './details.ts';
 import type { Utterance, Voice } from './voice.ts';
@@ -15,8 +15,6 @@ export class Delivery implements DeliveryClaim {
   readonly token: number;
   readonly attempts: number;
   readonly details: Details;
-  /** It was claimed before: what was in the log by now is not told again, but for the end. */
-  readonly again: boolean;
   readonly #since: number;
   /** The message's live end, while it is followed. */
   feed: Feed | undefined;
@@ -26,12 +24,10 @@ export class Delivery implements DeliveryClaim {
   utterances: readonly Told[] = [];
   /** The event for which what is being posted is told. */
   telling = 0;
-  /** What was told for this event and for later ones the endpoint did not take; Infinity while it takes all. */
-  keepFrom: number;
   /** Id of the last event of the message's log that was heard. */
   heard = 0;
-  /** Up to this event what there is to tell of progress was told before, or is too late. */
-  told = 0;
+  /** How far the message's progress was told, by whichever broker. */
+  checkpoint: Checkpoint;
   /** Why nothing more is to be told: the endpoint said so (410). */
   refused: string | undefined;
 
@@ -42,15 +38,8 @@ export class Delivery implements DeliveryClaim {
     this.token = claimed.token;
     this.attempts = claimed.attempts;
     this.details = readDetails(claimed.details);
-    this.again = claimed.again;
     this.#since = performance.now() - claimed.triedForMs;
-    // How much it took before an attempt in vain nobody knows: rather twice than never.
-    this.keepFrom = claimed.attempts ? 0 : Infinity;
-  }
-
-  /** How the message gets on is told no more: an attempt was in vain. */
-  get muted(): boolean {
-    return this.keepFrom < Infinity;
+    this.checkpoint = { told: claimed.told, untold: claimed.untold };
   }
 
   /** For how long it has been tried in vain, in ms: before the first attempt, 0. */

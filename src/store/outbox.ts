@@ -18,19 +18,29 @@ export interface Outbox {
   /** Takes a callback out of the outbox; true when more wait for its destination. Throws ClaimLost. */
   settle(claim: DeliveryClaim, end: DeliveryEnd): Promise<boolean>;
 
+  /** Keeps how far the message's progress was told, for whoever claims it next. Throws ClaimLost. */
+  checkpoint(claim: DeliveryClaim, checkpoint: Checkpoint): Promise<void>;
+
   /** Gives the claim up: the callback is due again in `delayMs`. A claim already lost is no fault. */
   postpone(claim: DeliveryClaim, tries: Tries, delayMs: number): Promise<void>;
 }
 
-export type ClaimedDelivery = DeliveryClaim & {
-  /** What the message was given for its callback. */
-  readonly details: string;
-  /** Attempts before, all in vain. */
-  readonly attempts: number;
-  /** Since the first of them, in ms; 0 when there was none. */
-  readonly triedForMs: number;
-  /** It was claimed before, and some of it may have been told. */
-  readonly again: boolean;
+export type ClaimedDelivery = DeliveryClaim &
+  Checkpoint & {
+    /** What the message was given for its callback. */
+    readonly details: string;
+    /** Attempts before, all in vain. */
+    readonly attempts: number;
+    /** Since the first of them, in ms; 0 when there was none. */
+    readonly triedForMs: number;
+  };
+
+/** How far the progress of a message was told: ids of events of its log. */
+export type Checkpoint = {
+  /** The last one that was told of; 0: none. */
+  readonly told: number;
+  /** The one that was told of in vain, after which nothing was told any more; 0: none. */
+  readonly untold: number;
 };
 
 /** How often it was tried, and what came of the last attempt when it was in vain. */

@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { StoreUnavailable } from '../../errors.ts';
 
 /** Version of the tables in `schema.sql`: a file of another one is not touched. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 
 type Value = string | number | null;
 

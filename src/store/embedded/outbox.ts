@@ -1,6 +1,6 @@
 import type { DeliveryClaim, Destination } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
-import type { Callback, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Outbox, Tries } from '../outbox.ts';
+import type { Callback, Checkpoint, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Outbox, Tries } from '../outbox.ts';
 import type { CallbackState, StoreSettings } from '../store.ts';
 import type { Database } from './database.ts';
 import type { MessageRow } from './messages.ts';
@@ -16,6 +16,8 @@ type CallbackRow = {
   since: number | null;
   error: string;
   token: number;
+  told: number;
+  untold: number;
 };
 
 type DestinationRow = { owner: string; token: number; due: number; message: string };
@@ -50,7 +52,7 @@ export class EmbeddedOutbox implements Outbox {
       const token = this.#work.count('token', 1);
       this.#hold(queue, url, brokerId, token, now + deliveryLeaseMs);
       this.#db.run('UPDATE destinations SET message = ? WHERE queue = ? AND url = ?', callback.message, queue, url);
-      const { message: messageId, details, attempts, since } = callback;
+      const { message: messageId, details, attempts, since, told, untold } = callback;
       return {
         queue,
         url,
@@ -59,7 +61,8 @@ export class EmbeddedOutbox implements Outbox {
         details,
         attempts,
         triedForMs: since === null ? 0 : now - since,
-        again: held.message === messageId,
+        told,
+        untold,
       };
     });
   }
@@ -93,6 +96,13 @@ export class EmbeddedOutbox implements Outbox {
         } else this.#hold(queue, url, '', 0, Date.now());
       }
       return !this.#isEmpty(queue, url);
+    });
+  }
+
+  async checkpoint(claim: DeliveryClaim, { told, untold }: Checkpoint): Promise<void> {
+    this.#db.transaction(() => {
+      if (!this.#holds(claim)) throw new ClaimLost(claim.queue, claim.token);
+      this.#db.run('UPDATE callbacks SET told = ?, untold = ? WHERE message = ?', told, untold, claim.messageId);
     });
   }
 
@@ -158,6 +168,7 @@ export class EmbeddedOutbox implements Outbox {
       else if (this.#held(queue, url)?.message === id) this.#hold(queue, url, '', 0, Date.now());
     }
     this.#reset(id);
+    this.#db.run('UPDATE callbacks SET told = 0, untold = 0 WHERE message = ?', id);
   }
 
   /** Puts a callback that was given up into the outbox again. False when it was not given up. */

@@ -1,6 +1,6 @@
 import type { DeliveryClaim, Destination } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
-import type { ClaimedDelivery, DeliveryEnd, Outbox, Tries } from '../outbox.ts';
+import type { Checkpoint, ClaimedDelivery, DeliveryEnd, Outbox, Tries } from '../outbox.ts';
 import { answersOf, integer, list, text } from './reply.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 
@@ -23,7 +23,7 @@ export class RedisOutbox implements Outbox {
   async claim({ queue, url }: Destination): Promise<ClaimedDelivery | undefined> {
     const reply = await this.#change(SCRIPTS.claimDelivery, queue, url, this.#leaseMs);
     if (reply === null) return undefined;
-    const [messageId, token, details, attempts, triedForMs, again] = list(reply);
+    const [messageId, token, details, attempts, triedForMs, told, untold] = list(reply);
     return {
       queue,
       url,
@@ -32,7 +32,8 @@ export class RedisOutbox implements Outbox {
       details: text(details),
       attempts: integer(attempts),
       triedForMs: integer(triedForMs),
-      again: again === 1,
+      told: integer(told),
+      untold: integer(untold),
     };
   }
 
@@ -58,6 +59,11 @@ export class RedisOutbox implements Outbox {
     );
     if (reply === null) throw new ClaimLost(queue, token);
     return integer(reply) === 1;
+  }
+
+  async checkpoint({ queue, url, token }: DeliveryClaim, { told, untold }: Checkpoint): Promise<void> {
+    const held = await this.#change(SCRIPTS.checkpointDelivery, queue, url, token, told, untold);
+    if (held === 0) throw new ClaimLost(queue, token);
   }
 
   async postpone({ queue, url, token }: DeliveryClaim, { attempts, error }: Tries, delayMs: number): Promise<void> {

@@ -24,7 +24,7 @@ if length >= tonumber(ARGV[9]) then return { 'full', length } end
 -- Its new end will be called back.
 call_back_no_more(id)
 redis.call('PERSIST', m)
-redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error')
+redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error', 'callback_told', 'callback_untold')
 redis.call('HSET', m, 'status', 'queued', 'position', length + 1, 'queued_at', now, 'attempts', 0,
   'first', stored[4] + 1, 'last', stored[4] + 1)
 redis.call('DEL', log_key(id))

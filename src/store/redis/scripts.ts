@@ -28,6 +28,7 @@ export const SCRIPTS = {
   renew: change('renew'),
   claimDelivery: change('claim-delivery'),
   renewDelivery: change('renew-delivery'),
+  checkpointDelivery: change('checkpoint-delivery'),
   postponeDelivery: change('postpone-delivery'),
   settleDelivery: change('settle-delivery'),
   read: script(text('read')),

@@ -214,7 +214,7 @@ export function callbacksContract(test: Declare, aPlace: MakePlace): void {
 
     await settled(store, queue, COMPLETED);
     const last = await taken(store, queue);
-    t.like(last, { messageId: message.id, attempts: 0, triedForMs: 0, again: false });
+    t.like(last, { messageId: message.id, attempts: 0, triedForMs: 0, told: 0, untold: 0 });
     await store.outbox.settle(last, DELIVERED);
     t.is(await store.outbox.claim({ queue, url: URL }), undefined);
   });
@@ -235,15 +235,28 @@ export function callbacksContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual(await kinds(), []);
   });
 
-  test('what is claimed a second time says so', async (t) => {
+  test('how far the progress of a message was told is known to whoever claims its callback next', async (t) => {
     const place = await aPlace(t);
     const store = await place.broker();
     const queue = aQueue();
-    await ended(store, queue);
+    const { id } = await ended(store, queue, FAILED);
     const first = await taken(store, queue);
-    t.false(first.again);
+    t.like(first, { told: 0, untold: 0 });
+    await store.outbox.checkpoint(first, { told: 3, untold: 0 });
     await store.outbox.postpone(first, { attempts: 0, error: '' }, 0);
-    t.true((await taken(await place.broker({ brokerId: 'another' }), queue)).again);
+    await t.throwsAsync(store.outbox.checkpoint(first, { told: 9, untold: 9 }), { instanceOf: ClaimLost });
+    const other = await place.broker();
+    const second = await taken(other, queue);
+    t.like(second, { told: 3, untold: 0 });
+    await other.outbox.checkpoint(second, { told: 3, untold: 5 });
+    await other.outbox.settle(second, UNDELIVERED);
+    await other.requeue(queue, id, 'callback');
+    const third = await taken(other, queue);
+    t.like(third, { messageId: id, told: 3, untold: 5 }, 'sent again it goes on from there');
+    await other.outbox.settle(third, UNDELIVERED);
+    await other.requeue(queue, id);
+    await settled(other, queue, COMPLETED);
+    t.like(await taken(other, queue), { messageId: id, told: 0, untold: 0 }, 'retried it has nothing told');
   });
 
   test('a callback that tells of progress has its turn when the message is claimed first', async (t) => {
