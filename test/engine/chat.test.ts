@@ -103,7 +103,7 @@ for (const kind of STORES) {
     const client = new WebClient(place);
     const streaming = new AbortController();
     const queued = new AbortController();
-    const first = client.stream('u', '[[text="one two three" chunk=60000]] first', {}, streaming.signal);
+    const first = client.stream('u', '[[text="one two" chunk=60000]] first', {}, streaming.signal);
     for await (const event of first) if (event['type'] === 'progress') break;
     const second = client.stream('u', '[[text="later"]] second', {}, queued.signal);
     t.like((await second.next()).value, { type: 'status' });
@@ -119,7 +119,7 @@ for (const kind of STORES) {
     const { entries }: { entries: EngineEvent[] } = JSON.parse(await history.text());
     t.deepEqual(
       entries.map(({ assistant_response }) => assistant_response),
-      ['one two three', 'later'],
+      ['one two', 'later'],
     );
   });
 
@@ -130,6 +130,8 @@ for (const kind of STORES) {
     await worker.waitForCalls(1);
     const second = client.stream('u', '[[text="later"]] second');
     t.like((await second.next()).value, { type: 'status' });
+    // The second call of the first message is not slow any more.
+    worker.respond = ({ message }) => ({ text: message });
     const restarted = restart();
     const rest = await types(second);
     t.deepEqual(rest, [
@@ -139,13 +141,10 @@ for (const kind of STORES) {
       },
     ]);
     await Promise.all([first, restarted]);
-    await worker.waitForCalls(2);
-    worker.hurry();
-    await worker.waitForCalls(3);
-    t.is(await client.ask('u', '[[text="third"]]'), 'third');
+    t.is(await client.ask('u', 'third'), 'third');
     t.deepEqual(
       worker.calls.map(({ message }) => message.split(' ').at(-1)),
-      ['first', 'first', 'second', '[[text="third"]]'],
+      ['first', 'first', 'second', 'third'],
     );
   });
 

@@ -47,7 +47,15 @@ export async function startCluster({ nodeTimeoutMs = NODE_TIMEOUT_MS } = {}): Pr
     '--cluster-replica-validity-factor',
     '0',
   ];
-  const servers = await Promise.all(Array.from({ length: 2 * MASTERS }, () => startRedis({ busPort: true, args })));
+  const started = await Promise.allSettled(
+    Array.from({ length: 2 * MASTERS }, () => startRedis({ busPort: true, args })),
+  );
+  const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed) {
+    await Promise.all(servers.map((server) => server.stop()));
+    throw failed.reason;
+  }
   const masters = servers.slice(0, MASTERS);
   const ask = async (server: RedisServer, ...words: [string, ...string[]]): Promise<string> => {
     const client = new Redis(server.port, '127.0.0.1', { maxRetriesPerRequest: 0, retryStrategy: null });

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
@@ -8,6 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const ANSWERS_WITHIN_MS = 10_000;
+const FIRST_PORT = 12_000;
+/** https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/#redis-cluster-tcp-ports */
+const BUS_PORTS_ABOVE = 10_000;
 const NOT_INSTALLED = 'redis-server is missing; install it with: apt-get update && apt-get install -y redis-server';
 
 export type RedisOptions = {
@@ -128,16 +132,26 @@ function say(port: number, command: string): Promise<string> {
   });
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that was free a moment ago; with `busPort` that of the bus is, too. Below what systems give to outgoing
+ * connections (from 32768 on), so that none of those takes it before the server does, or while it is restarted.
+ */
 async function freePort(busPort: boolean): Promise<number> {
   for (;;) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    const closed = once(server, 'close');
-    server.close();
-    await closed;
-    if (typeof address !== 'object' || !address) throw new Error('There is no free port.');
-    if (!busPort || address.port < 55_000) return address.port;
+    const port = randomInt(FIRST_PORT, FIRST_PORT + BUS_PORTS_ABOVE);
+    if ((await isFree(port)) && (!busPort || (await isFree(port + BUS_PORTS_ABOVE)))) return port;
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  } catch {
+    return false;
+  }
+  const closed = once(server, 'close');
+  server.close();
+  await closed;
+  return true;
 }
