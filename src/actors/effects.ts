@@ -71,12 +71,11 @@ export class Effects {
     const message = await this.#store.claim(queue);
     if (!message) return undefined;
     const turn = new Turn(message);
-    if (signal.aborted) {
-      // Nobody waits for this claim any more: it goes back at once rather than by its lease.
+    if (signal.aborted || !this.#hold(turn, sentAt)) {
+      // Nobody waits for this claim any more, or its answer took too long: it goes back at once rather than by its lease.
       await this.#store.release(turn, turn.handover);
       return undefined;
     }
-    this.#hold(turn, sentAt);
     if (turn.attempt > 1) {
       this.#log.warn({ message_id: turn.messageId, user_id: queue, attempt: turn.attempt }, 'taken over');
     }
@@ -207,16 +206,17 @@ export class Effects {
     );
     const level = outcome.status === 'failed' ? 'warn' : 'info';
     this.#log[level]({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
-    const next = settled.next && new Turn(settled.next);
-    if (next && signal.aborted) await this.#track(this.#store.release(next, next.handover));
-    else if (next) this.#hold(next, sentAt);
     this.#callBack(turn);
-    return { next, waiting: settled.waiting };
+    const next = settled.next && new Turn(settled.next);
+    if (!next || (!signal.aborted && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
+    await this.#track(this.#store.release(next, next.handover));
+    return { next: undefined, waiting: true };
   }
 
-  #hold(turn: Turn, sentAt: number): void {
-    this.#leases.hold(turn, sentAt);
-    if (turn.callback?.from === 'start') this.#callBack(turn);
+  #hold(turn: Turn, sentAt: number): boolean {
+    const held = this.#leases.hold(turn, sentAt);
+    if (held && turn.callback?.from === 'start') this.#callBack(turn);
+    return held;
   }
 
   #callBack({ queue, callback }: Turn): void {

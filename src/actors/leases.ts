@@ -47,10 +47,15 @@ export class Leases {
     }, parts.leaseMs / 6);
   }
 
-  /** Keeps a claim alive that was asked for at `sentAt`, in `performance.now()` time: its lease began no earlier. */
-  hold(claim: Claim, sentAt: number): void {
+  /**
+   * Keeps a claim alive that was asked for at `sentAt`, in `performance.now()` time: its lease began no earlier. False
+   * when so much of that is over that nothing may be begun under it.
+   */
+  hold(claim: Claim, sentAt: number): boolean {
+    if (sentAt < this.#oldest()) return false;
     this.#held.set(claim.queue, { claim, renewedAt: sentAt, underWay: false });
     if (this.#early.delete(nameOf(claim))) this.#onCancelled(claim);
+    return true;
   }
 
   /** The message of a claim was cancelled. The claim's own answer may still be on its way. */
@@ -118,10 +123,15 @@ export class Leases {
   }
 
   #dropStale(): void {
-    const oldest = performance.now() - this.#leaseMs * 0.75;
+    const oldest = this.#oldest();
     for (const { claim, renewedAt } of [...this.#held.values()]) {
       if (renewedAt < oldest) this.#lose(claim);
     }
+  }
+
+  /** What was not renewed since then is let go. */
+  #oldest(): number {
+    return performance.now() - this.#leaseMs * 0.75;
   }
 
   #lose(claim: Claim): void {

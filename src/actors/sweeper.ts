@@ -107,7 +107,8 @@ export class Sweeper {
     this.#state = state;
     this.#since = Date.now();
     if (state === 'whole') this.#log.info(lasted, 'the store answers again');
-    else if (state === 'in part') this.#log.warn('a part of the store does not answer: its queues stand still');
+    else if (state === 'in part')
+      this.#log.warn('a part of the store does not answer, or its replica does not keep up: its queues stand still');
     else this.#log.warn({ err: error }, 'the store does not answer');
   }
 

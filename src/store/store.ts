@@ -257,7 +257,7 @@ export type Sweep = {
   /** Some of those to which a callback is due. */
   readonly destinations: readonly Destination[];
   readonly counts: Counts;
-  /** False when a part of the store did not answer, and `due` and `counts` are without it. */
+  /** False when a part of the store did not answer, and all this is without it, or may not be changed now and is not in `due`. */
   readonly complete: boolean;
 };
 

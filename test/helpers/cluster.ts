@@ -17,8 +17,8 @@ export type RedisCluster = {
   /** Masters at first, and their replicas. */
   readonly masters: readonly RedisServer[];
   readonly nodes: readonly RedisServer[];
-  /** One of those that are replicas now. */
-  replica(): Promise<RedisServer>;
+  /** One of the masters there are now, and its replica. */
+  pair(): Promise<{ readonly master: RedisServer; readonly replica: RedisServer }>;
   /** Kills the first master at once, with what clients are asking of it at that moment. */
   killMaster(): Promise<void>;
   /** Kills a master; resolves when its replica has taken its place, and it is up again as the replica of that. */
@@ -123,7 +123,12 @@ export async function startCluster({ nodeTimeoutMs = NODE_TIMEOUT_MS } = {}): Pr
     url: servers.map(({ url }) => url).join(','),
     masters,
     nodes: servers,
-    replica: async () => (await aReplica()).replica,
+    pair: async () => {
+      const { replica, masterPort } = await aReplica();
+      const master = servers.find(({ port }) => port === masterPort);
+      if (!master) throw new Error('The master of a replica is none of the nodes.');
+      return { master, replica };
+    },
     killMaster: () => first.kill(),
     crashMaster: async () => {
       const { replica, masterPort } = await aReplica();

@@ -84,7 +84,7 @@ export class RedisStore implements Store {
     this.#redis = connect(url);
     this.#listener = connectListener(url, this.#redis);
     this.#watchers = new Watchers(this.#listener, settings.brokerId);
-    this.#replication = new Replication(() => connect(url));
+    this.#replication = new Replication(() => connect(url), url.includes(',') ? 'cluster' : 'single');
     this.outbox = new RedisOutbox((...change) => this.#change(...change), settings.deliveryLeaseMs);
   }
 
@@ -176,9 +176,13 @@ export class RedisStore implements Store {
   }
 
   /** Gives back at once what nobody goes by: it would cost the message an attempt. */
-  #unclaim(queue: string, reply: unknown): void {
-    this.#nonces.delete(queue);
-    if (reply !== null) this.release(claimOf(queue, reply), { called: false, delayMs: 0 }).catch(() => {});
+  async #unclaim(queue: string, reply: unknown): Promise<void> {
+    try {
+      if (reply !== null) await this.release(claimOf(queue, reply), { called: false, delayMs: 0 });
+      this.#nonces.delete(queue);
+    } catch {
+      // Whether it is given back is not known: under the same nonce it is claimed again as the same attempt.
+    }
   }
 
   async append(claim: Claim, last: number, events: readonly LogEvent[]): Promise<void> {

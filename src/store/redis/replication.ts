@@ -16,9 +16,10 @@ const ANSWER_MS = 1000;
 const PATIENCE_MS = 1000;
 /**
  * So long a master has to say that its replica is gone before it is believed. One that was frozen while its replica took
- * its place says so too, in the moment before it learns of that.
+ * its place says so too, until it learns of that: in a Cluster from the next node that it talks to, else from Sentinel,
+ * which leaves it 8 s first (`SENTINEL_PUBLISH_PERIOD * 4` in Redis' sentinel.c).
  */
-const ALONE_FOR_MS = 1000;
+const ALONE_FOR_MS = { cluster: 1000, single: 12_000 };
 
 type Known = { readonly id: string; readonly askedAt: number };
 
@@ -35,8 +36,8 @@ type Making = {
   readonly run: (script: Script) => Promise<unknown>;
   /** It begins something: while the replica is behind it is not made at all. */
   readonly begins: boolean;
-  /** Told what the change answered when it was made and cannot be confirmed. */
-  readonly unconfirmed?: (answer: unknown) => void;
+  /** Undoes the change, given what it answered, when it was made and cannot be confirmed. Never fails. */
+  readonly unconfirmed?: (answer: unknown) => Promise<void>;
 };
 
 /** A master that has a replica, or had one a moment ago. */
@@ -72,6 +73,7 @@ class Followed {
  */
 export class Replication {
   readonly #connect: () => Connection;
+  readonly #aloneForMs: number;
   /** By shard. */
   readonly #known: (Known | undefined)[] = [];
   /** By history. It grows by one with each failover. */
@@ -79,8 +81,9 @@ export class Replication {
   #closed = false;
 
   /** `connect`: makes a connection to wait on; called for each master that has a replica to wait for. */
-  constructor(connect: () => Connection) {
+  constructor(connect: () => Connection, kind: 'cluster' | 'single') {
     this.#connect = connect;
+    this.#aloneForMs = ALONE_FOR_MS[kind];
   }
 
   /**
@@ -102,7 +105,7 @@ export class Replication {
     try {
       await this.#kept(text(id), followed, shard);
     } catch (error) {
-      unconfirmed?.(answer);
+      await unconfirmed?.(answer);
       throw error;
     }
     return answer;
@@ -113,15 +116,17 @@ export class Replication {
     const history = text(id);
     const known = this.#known[shard];
     if (!known || known.askedAt <= askedAt) this.#known[shard] = { id: history, askedAt };
+    if (known && known.id !== history) this.#leaveUnknown(known.id);
     const followed = this.#followed.get(history);
     if (integer(online) === 1) {
       if (followed) followed.aloneSince = undefined;
       else this.#followed.set(history, new Followed());
     } else if (followed) {
       followed.aloneSince ??= performance.now();
-      if (performance.now() - followed.aloneSince >= ALONE_FOR_MS) {
+      if (performance.now() - followed.aloneSince >= this.#aloneForMs) {
         this.#followed.delete(history);
         if (!followed.working) void followed.leave();
+        return;
       }
     }
     if (followed?.behindSince !== undefined) void this.#work(history, followed, shard);
@@ -152,7 +157,7 @@ export class Replication {
     do {
       const asked = [...open];
       const marked = asked[0]?.shard ?? shard;
-      const answer = await this.#ask(id, followed, marked, asked[0]?.madeAt ?? 0);
+      const answer = await this.#ask(id, followed, marked, asked[0]?.madeAt ?? Infinity);
       if (answer === 'kept') followed.behindSince = undefined;
       else if (answer !== 'replaced') followed.behindSince ??= performance.now() - WAIT_MS;
       for (const change of asked) {
@@ -164,12 +169,19 @@ export class Replication {
       }
     } while (open.size > 0);
     followed.working = false;
-    if (!this.#followed.has(id)) await followed.leave();
+    if (this.#followed.get(id) === followed) this.#leaveUnknown(id);
+    else await followed.leave();
+  }
+
+  /** Of a master that was replaced in all its shards, what it was is still known, but nobody waits for it any more. */
+  #leaveUnknown(id: string): void {
+    const followed = this.#followed.get(id);
+    if (followed && !followed.working && !this.#known.some((known) => known?.id === id)) void followed.leave();
   }
 
   /**
    * Whether what this master has written until now outlives it: `kept`, `behind`; `replaced`: the shard has another master
-   * by now; `away`: there is no answer. `madeAt`: when what is asked for was changed.
+   * by now; `away`: there is no answer. `madeAt`: when what is asked for was changed; Infinity when nothing is.
    */
   async #ask(id: string, followed: Followed, shard: number, madeAt: number) {
     if (this.#closed) return 'away';
@@ -192,7 +204,8 @@ export class Replication {
       this.learn(shard, now, online, performance.now());
       return integer(wait) > 0 || !this.#followed.has(id) ? 'kept' : 'behind';
     } catch {
-      void followed.leave();
+      // One that is still being made goes on with that.
+      if (['ready', 'end'].includes(followed.connection?.to.client.status ?? '')) void followed.leave();
       return 'away';
     }
   }
