@@ -96,29 +96,36 @@ export async function startCluster({ nodeTimeoutMs = NODE_TIMEOUT_MS } = {}): Pr
 
   const [first] = servers;
   if (!first) throw new Error('A Redis Cluster needs a node.');
-  await Promise.all(masters.map((master, index) => ask(master, 'CLUSTER', 'ADDSLOTSRANGE', ...slotsOf(index))));
-  await until(async () => {
-    // A node that is busy misses it, and is met again.
-    for (const server of servers) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(server.port));
-    await delay(100);
-    const known = await Promise.all(servers.map((server) => ask(server, 'CLUSTER', 'INFO')));
-    return known.every((answer) => answer.includes(`cluster_known_nodes:${servers.length}`));
-  });
-  await Promise.all(
-    masters.map(async (master, index) => {
-      const replica = servers[MASTERS + index];
-      if (replica) await ask(replica, 'CLUSTER', 'REPLICATE', await ask(master, 'CLUSTER', 'MYID'));
-    }),
-  );
-  await until(async () => {
-    const said = await Promise.all(masters.map(about));
-    return said.every((answer) => answer.includes('state=online'));
-  });
   const flush = async () => void (await Promise.all(masters.map((master) => ask(master, 'FLUSHALL'))));
-  // A replica counts once it has something to confirm.
-  await flush();
-  await Promise.all(masters.map(upToDate));
-  await whole();
+  const form = async () => {
+    await Promise.all(masters.map((master, index) => ask(master, 'CLUSTER', 'ADDSLOTSRANGE', ...slotsOf(index))));
+    await until(async () => {
+      // A node that is busy misses it, and is met again.
+      for (const server of servers) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(server.port));
+      await delay(100);
+      const known = await Promise.all(servers.map((server) => ask(server, 'CLUSTER', 'INFO')));
+      return known.every((answer) => answer.includes(`cluster_known_nodes:${servers.length}`));
+    });
+    await Promise.all(
+      masters.map(async (master, index) => {
+        const replica = servers[MASTERS + index];
+        if (replica) await ask(replica, 'CLUSTER', 'REPLICATE', await ask(master, 'CLUSTER', 'MYID'));
+      }),
+    );
+    await until(async () => {
+      const said = await Promise.all(masters.map(about));
+      return said.every((answer) => answer.includes('state=online'));
+    });
+    // A replica counts once it has something to confirm.
+    await flush();
+    await Promise.all(masters.map(upToDate));
+    await whole();
+  };
+  const stop = async () => void (await Promise.all(servers.map((server) => server.stop())));
+  await form().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   return {
     url: servers.map(({ url }) => url).join(','),
     masters,
@@ -156,7 +163,7 @@ export async function startCluster({ nodeTimeoutMs = NODE_TIMEOUT_MS } = {}): Pr
     },
     flush,
     whole,
-    stop: async () => void (await Promise.all(servers.map((server) => server.stop()))),
+    stop,
   };
 }
 

@@ -42,6 +42,9 @@ export type RedisServer = {
   stop(): Promise<void>;
 };
 
+/** Ports given out here: what was free a moment ago may not be by the time a server has it. */
+const given = new Set<number>();
+
 /** Servers still up when the tests end early. */
 const orphans = new Set<() => void>();
 process.once('exit', () => {
@@ -109,7 +112,11 @@ async function run(port: number, directory: string, options: RedisOptions): Prom
     });
   }
   const deadline = Date.now() + ANSWERS_WITHIN_MS;
-  while (!(await say(port, 'PING')).startsWith('+PONG')) {
+  // Another server may have taken the port: its answer is not meant.
+  const answers = async () =>
+    (await say(port, 'PING')).startsWith('+PONG') &&
+    (await say(port, 'INFO server')).includes(`process_id:${server.pid}\r\n`);
+  while (!(await answers())) {
     if (server.exitCode !== null || Date.now() > deadline) {
       server.kill('SIGKILL');
       throw new Error(`redis-server did not start on port ${port}: ${said}`);
@@ -139,6 +146,8 @@ function say(port: number, command: string): Promise<string> {
 async function freePort(busPort: boolean): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST_PORT, FIRST_PORT + BUS_PORTS_ABOVE);
+    if (given.has(port)) continue;
+    given.add(port);
     if ((await isFree(port)) && (!busPort || (await isFree(port + BUS_PORTS_ABOVE)))) return port;
   }
 }
