@@ -96,6 +96,8 @@ export type WorkerCall = {
   readonly endedMs: number | undefined;
   /** The broker went before the response was over. */
   readonly clientGone: boolean;
+  /** It had gone before the call was read: broken off, and too late to be taken back. */
+  readonly goneOnArrival: boolean;
   /** The events sent, keepalives left out. */
   readonly sent: readonly string[];
 };

@@ -45,6 +45,7 @@ export function callsOf(worker: SimulatedWorker): WorkerCall[] {
       startedMs: call.startedMs,
       endedMs: call.endedMs,
       clientGone: call.clientGone,
+      goneOnArrival: call.sentBeforeGone === 0,
       sent: call.sentData.filter((data) => data !== '{"type":"keepalive"}'),
     }))
     .toSorted((one, other) => one.startedAt - other.startedAt);

@@ -248,7 +248,18 @@ function begin(
   draft.endLasting = undefined;
   return () => {
     const ended = { endedAt: ++draft.at, endedMs: ++draft.ms };
-    draft.calls.push({ messageId, attempt, queue, text, broker, ...started, ...ended, clientGone, sent });
+    draft.calls.push({
+      messageId,
+      attempt,
+      queue,
+      text,
+      broker,
+      ...started,
+      ...ended,
+      clientGone,
+      goneOnArrival: false,
+      sent,
+    });
   };
 }
 
