@@ -15,7 +15,8 @@ export type Claim = {
 };
 
 /** How a message can end. */
-export type EndStatus = 'completed' | 'failed' | 'cancelled' | 'expired';
+export const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
+export type EndStatus = (typeof END_STATUSES)[number];
 
 /** The end of a message, as its last event will tell it. */
 export type Outcome =

@@ -19,6 +19,7 @@ import { createApp } from './http/app.ts';
 import { Passthrough } from './http/engine/passthrough.ts';
 import { Keys } from './http/keys.ts';
 import { refuseRequest } from './http/problem.ts';
+import { Metrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { Hub } from './stream/hub.ts';
@@ -45,7 +46,11 @@ export type Broker = {
  * Wires the parts together and starts them. Resolves when the broker listens. `through` may put something between the
  * broker and its store.
  */
-export async function startBroker(config: Config, log: Logger, through = (store: Store) => store): Promise<Broker> {
+export async function startBroker(
+  config: Config,
+  log: Logger,
+  { through = (store: Store) => store, metrics = new Metrics() } = {},
+): Promise<Broker> {
   const brokerId = uuid();
   const opened = await openStore(config, log, {
     brokerId,
@@ -79,6 +84,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     endpoints,
     tokens,
     log,
+    metrics,
     secret: config.callbacks.secret,
     retryMs: config.callbacks.retryMs,
     leaseMs: DELIVERY_LEASE_MS,
@@ -91,6 +97,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     leases,
     health: workerHealth,
     log,
+    metrics,
     maxAttempts: config.maxAttempts,
     deliver,
   });
@@ -109,6 +116,13 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     return slots.open ? Math.max(1, 2 * config.concurrency - slots.wanted) : 0;
   }
 
+  metrics.serve(() => ({
+    store: sweeper.last,
+    workerUp: workerHealth.well,
+    calls: slots.taken,
+    listeners: hub.listeners,
+    users: users.size,
+  }));
   store.onCancelled((claim) => leases.cancelled(claim));
 
   let accepting = true;
@@ -120,6 +134,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     workerHealth,
     endpoints,
     log,
+    metrics,
     keys: new Keys(config.apiKeys),
     tokens,
     origins,

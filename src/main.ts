@@ -1,6 +1,7 @@
 import { startBroker } from './broker.ts';
 import { ConfigFault, readConfig } from './config.ts';
 import { createLog } from './log.ts';
+import { Metrics } from './metrics.ts';
 
 try {
   const config = readConfig(process.env);
@@ -9,7 +10,9 @@ try {
     log.warn('PUBLIC_URL is not set: links to audio and attachments lead to the engine, where clients may not get');
   }
   if (!config.apiKeys.length) log.warn('BROKER_API_KEY is not set: everyone who reaches this port may use the broker');
-  const broker = await startBroker(config, log);
+  const metrics = new Metrics();
+  metrics.watchProcess();
+  const broker = await startBroker(config, log, { metrics });
 
   let stopping = false;
   const stop = async (signal: string) => {

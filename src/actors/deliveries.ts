@@ -10,6 +10,7 @@ import { Delivery } from '../callbacks/delivery.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
 
 type Parts = {
@@ -18,6 +19,7 @@ type Parts = {
   readonly endpoints: Endpoints;
   readonly tokens: Tokens;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** Signs results as the Standard Webhooks specification says; undefined: they are not signed. */
   readonly secret: string | undefined;
   /** For so long a callback is tried. */
@@ -131,6 +133,7 @@ export class Deliveries {
     if (!headers) {
       return { type: 'refused', error: 'the key that the client called with is none of BROKER_API_KEY any more' };
     }
+    if (tidings.type === 'end') delivery.postedAt ??= performance.now() - delivery.triedForMs;
     const { url } = delivery;
     const answer = await this.#inTurn(url, () => this.#parts.endpoints.post(url, headers, tidings.body, signal));
     // What is told of progress is tried once: the end is what matters, and is not to wait for it.
@@ -175,6 +178,11 @@ export class Deliveries {
     const { attempts, error } = end;
     const level = end.status === 'undelivered' ? 'warn' : 'info';
     const more = await this.#parts.outbox.settle(delivery, end);
+    const { callbacks, callbackDelivery } = this.#parts.metrics;
+    callbacks.inc({ status: end.status });
+    if (delivery.postedAt !== undefined && end.status === 'delivered') {
+      callbackDelivery.observe((performance.now() - delivery.postedAt) / 1000);
+    }
     this.#parts.log[level]({ message_id: messageId, user_id: queue, attempts, error }, `callback ${end.status}`);
     return more;
   }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Claim, Destination, Opening, Outcome, Settled } from '../../machines/events.ts';
 import { backOffMs } from '../back-off.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
@@ -26,6 +27,7 @@ export class Effects {
   readonly #leases: Leases;
   readonly #health: WorkerHealth;
   readonly #log: Logger;
+  readonly #metrics: Metrics;
   readonly #maxAttempts: number;
   readonly #deliver: (destination: Destination) => void;
   /** Store calls that outlive the state that made them; a stop waits for them. */
@@ -38,6 +40,7 @@ export class Effects {
     leases: Leases;
     health: WorkerHealth;
     log: Logger;
+    metrics: Metrics;
     maxAttempts: number;
     /** Told that a callback may be due. */
     deliver: (destination: Destination) => void;
@@ -48,6 +51,7 @@ export class Effects {
     this.#leases = parts.leases;
     this.#health = parts.health;
     this.#log = parts.log;
+    this.#metrics = parts.metrics;
     this.#maxAttempts = parts.maxAttempts;
     this.#deliver = parts.deliver;
   }
@@ -119,9 +123,12 @@ export class Effects {
     const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
     const leave = AbortSignal.any([signal, turn.cancelled]);
     turn.called = true;
+    turn.calledAt = performance.now();
     try {
       const opened = await this.#worker.open(message, leave);
+      this.#metrics.workerCalls.inc({ outcome: opened.type });
       if (opened.type === 'opened') {
+        this.#metrics.firstEvent.observe(secondsSince(turn.calledAt));
         // The state may be left, or the message cancelled, before anybody reads the call.
         leave.addEventListener('abort', () => opened.call.close(), { once: true });
         if (leave.aborted) opened.call.close();
@@ -180,6 +187,7 @@ export class Effects {
     } finally {
       signal.removeEventListener('abort', leave);
       call.close();
+      this.#metrics.workerCall.observe(secondsSince(turn.calledAt));
     }
   }
 
@@ -214,9 +222,10 @@ export class Effects {
   }
 
   #hold(turn: Turn, sentAt: number): boolean {
-    const held = this.#leases.hold(turn, sentAt);
-    if (held && turn.callback?.from === 'start') this.#callBack(turn);
-    return held;
+    if (!this.#leases.hold(turn, sentAt)) return false;
+    if (turn.attempt === 1) this.#metrics.queueWait.observe(turn.waitedMs / 1000);
+    if (turn.callback?.from === 'start') this.#callBack(turn);
+    return true;
   }
 
   #callBack({ queue, callback }: Turn): void {
@@ -281,4 +290,9 @@ export class Effects {
     work.then(forget, forget);
     return work;
   }
+}
+
+/** `at`: in `performance.now()` time. */
+function secondsSince(at: number): number {
+  return (performance.now() - at) / 1000;
 }

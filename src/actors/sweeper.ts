@@ -27,6 +27,7 @@ export class Sweeper {
   #waiting = 0;
   #state: StoreState = 'whole';
   #since = Date.now();
+  #last: Sweep | undefined;
 
   constructor(parts: {
     store: Store;
@@ -58,6 +59,11 @@ export class Sweeper {
   /** Since when the store, or a part of it, has not answered, in ms since 1970; undefined while all of it does. */
   get illSince(): number | undefined {
     return this.#state === 'whole' ? undefined : this.#since;
+  }
+
+  /** What the last look found; undefined while the store does not answer. */
+  get last(): Sweep | undefined {
+    return this.#state === 'away' ? undefined : this.#last;
   }
 
   /** One more message waits. */
@@ -92,6 +98,7 @@ export class Sweeper {
       throw error;
     });
     this.#note(sweep.complete ? 'whole' : 'in part');
+    this.#last = sweep;
     this.#more = sweep.due.length >= limit;
     this.#waiting = sweep.counts.waiting;
     if (this.#stopped) return sweep;

@@ -49,6 +49,11 @@ export class WorkerHealth {
     return this.#status;
   }
 
+  /** The worker is known to be well, and calls are made to it. */
+  get well(): boolean {
+    return !isIll(this.#status);
+  }
+
   /** The worker answered a call. */
   reached(): void {
     this.#actor.send({ type: 'call.reached' });

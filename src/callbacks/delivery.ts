@@ -24,6 +24,8 @@ export class Delivery implements DeliveryClaim {
   utterances: readonly Told[] = [];
   /** The event for which what is being posted is told. */
   telling = 0;
+  /** When its end was posted first, in `performance.now()` time. */
+  postedAt: number | undefined;
   /** Id of the last event of the message's log that was heard. */
   heard = 0;
   /** How far the message's progress was told, by whichever broker. */

@@ -8,6 +8,7 @@ import type { WorkerHealth } from '../actors/worker-health.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import { Refusal } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import type { Origins } from '../worker/origins.ts';
@@ -21,6 +22,7 @@ import { getHealth, getLive, getReady } from './health.ts';
 import { postMessage } from './intake.ts';
 import type { Keys } from './keys.ts';
 import { deleteMessage, getMessage, retryMessage } from './message.ts';
+import { getMetrics } from './metrics.ts';
 import { problems } from './problem.ts';
 import { deleteQueue, getQueue } from './queue.ts';
 import { getStream } from './stream.ts';
@@ -34,6 +36,7 @@ export type Services = {
   readonly workerHealth: WorkerHealth;
   readonly endpoints: Endpoints;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly keys: Keys;
   readonly tokens: Tokens;
   readonly origins: Origins;
@@ -67,15 +70,19 @@ export function createApp(services: Services): Koa {
   api.post('/queue/:user_id/messages/:message_id/retry', retryMessage(services));
   api.get('/dead-letters', getDeadLetters(services));
 
+  const operator = new Router();
+  operator.get('/metrics', getMetrics(services));
+
   const app = new Koa();
   app.silent = true;
   app.use(requestId);
-  app.use(problems(services.log));
+  app.use(problems(services.log, services.metrics));
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
   app.use(health.routes()).use(health.allowedMethods());
   app.use(engineRouter(services).routes());
   app.use(authenticate(services.keys));
   app.use(wellFormedPath);
+  app.use(operator.routes()).use(operator.allowedMethods());
   app.use(api.routes()).use(api.allowedMethods());
   return app;
 }

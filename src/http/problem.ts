@@ -4,15 +4,17 @@ import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import { Refusal, StoreUnavailable } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
 
 /** Answers every fault, thrown or left by the router, as problem details (RFC 9457). The only place that does. */
-export function problems(log: Logger): Middleware {
+export function problems(log: Logger, metrics: Metrics): Middleware {
   return async (ctx, next) => {
     try {
       await next();
-      if (ctx.respond !== false && ctx.body == null && ctx.status >= 400) answer(ctx, unrouted(ctx));
+      if (ctx.respond !== false && ctx.body == null && ctx.status >= 400) throw unrouted(ctx);
     } catch (error) {
       const refusal = asRefusal(error);
+      metrics.refusals.inc({ code: refusal.code });
       if (refusal.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
       if (ctx.headerSent) ctx.res.destroy();
       else answer(ctx, refusal);

@@ -1,4 +1,4 @@
-import type { Claim, Destination, EndStatus, Outcome } from '../../machines/events.ts';
+import { type Claim, type Destination, END_STATUSES, type EndStatus, type Outcome } from '../../machines/events.ts';
 import type { Callback, DeliveryStatus, Outbox, Tries } from './outbox.ts';
 
 /**
@@ -220,7 +220,8 @@ export type ClaimedMessage = Claim & {
   readonly payload: string;
   /** Id of the last event in the log. */
   readonly last: number;
-  readonly queuedAt: number;
+  /** From its acceptance to its first claim, in ms by the store's clock. */
+  readonly waitedMs: number;
   readonly callback: Pick<Callback, 'url' | 'from'> | undefined;
 };
 
@@ -257,6 +258,7 @@ export type Sweep = {
   /** Some of those to which a callback is due. */
   readonly destinations: readonly Destination[];
   readonly counts: Counts;
+  readonly totals: Totals;
   /** False when a part of the store did not answer, and all this is without it, or may not be changed now and is not in `due`. */
   readonly complete: boolean;
 };
@@ -271,6 +273,12 @@ export type Counts = {
   /** Callbacks in the outbox. */
   readonly callbacks: number;
 };
+
+/** How many messages were accepted since the store was made, and how many ended in which way. They only grow. */
+export type Totals = { readonly [name in 'accepted' | EndStatus]: number };
+
+/** In the order in which the stores tell them. */
+export const TOTALS = ['accepted', ...END_STATUSES] as const;
 
 /** News of a queue: a message's log has grown to `last`, or those waiting have moved. */
 export type Change = {

@@ -5,6 +5,7 @@ import { Composer } from '../../src/callbacks/composer.ts';
 import { writeDetails } from '../../src/callbacks/details.ts';
 import { Endpoints } from '../../src/callbacks/endpoint.ts';
 import { Tokens } from '../../src/callbacks/tokens.ts';
+import { Metrics } from '../../src/metrics.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import { Hub } from '../../src/stream/hub.ts';
 import { aDirectory } from '../helpers/broker.ts';
@@ -53,6 +54,7 @@ async function aToldMessage(t: ExecutionContext) {
         composer: new Composer({ store, hub, rewrite: (fields) => fields }),
         endpoints,
         tokens: new Tokens([]),
+        metrics: new Metrics(),
         log: pino({ level: 'silent' }),
         secret: undefined,
         retryMs: 60_000,

@@ -9,7 +9,9 @@ import { CALLS, type StopPoint, StoppingStore } from './stopping-store.ts';
 flushCompileCache();
 const config = readConfig(process.env);
 const point = readPoint(process.env['STOP_AT'] ?? '');
-const broker = await startBroker(config, createLog(config.logLevel), (store) => new StoppingStore(store, point, die));
+const broker = await startBroker(config, createLog(config.logLevel), {
+  through: (store) => new StoppingStore(store, point, die),
+});
 process.once('SIGTERM', () => void broker.stop().then(() => process.exit(0)));
 
 /** Nothing of this process runs after this. */

@@ -76,7 +76,9 @@ export class EmbeddedStore implements Store {
     this.#db = new Database(join(directory, 'broker.sqlite'), schema);
     this.#work = new Work(this.#db);
     this.outbox = new EmbeddedOutbox(this.#db, this.#work, settings);
-    this.#messages = new Messages(this.#db, settings, this.outbox, (queue, change) => this.#tell(queue, change));
+    this.#messages = new Messages(this.#db, settings, this.#work, this.outbox, (queue, change) =>
+      this.#tell(queue, change),
+    );
     // The file is ours alone, so whoever held its claims is gone.
     this.#db.run(`UPDATE work SET due = 0 WHERE queue IN (SELECT id FROM queues WHERE owner <> '')`);
     this.#db.run(`UPDATE queues SET lease_until = 0 WHERE owner <> ''`);
@@ -108,6 +110,7 @@ export class EmbeddedStore implements Store {
       if (ifBusy === 'reject' && (length || this.#held(queue))) return { type: 'busy' };
       if (length >= this.#settings.maxQueueLength) return { type: 'full', length };
       this.#messages.add(message, length + 1, now);
+      this.#work.count('accepted', 1);
       this.#work.added(queue, now);
       return { type: 'queued', position: length + 1 };
     });
@@ -284,7 +287,7 @@ export class EmbeddedStore implements Store {
       return {
         due: this.#work.claimable(now, limit),
         destinations: this.outbox.due(now),
-        counts: this.#work.counts(now),
+        ...this.#work.counts(now),
         complete: true,
       };
     });
@@ -339,8 +342,14 @@ export class EmbeddedStore implements Store {
     }
     this.#work.count('waiting', -1);
     this.#work.count('processing', 1);
-    this.#db.run(`UPDATE messages SET status = 'processing', started_at = ? WHERE seq = ?`, Date.now(), message.seq);
-    return this.#take(message, [processingEvent(message.id, message.attempts + 1)], true, settled);
+    const now = Date.now();
+    this.#db.run(`UPDATE messages SET status = 'processing', started_at = ? WHERE seq = ?`, now, message.seq);
+    return this.#take(
+      { ...message, started_at: now },
+      [processingEvent(message.id, message.attempts + 1)],
+      true,
+      settled,
+    );
   }
 
   /** The first waiting message; those before it that have waited for too long expire. */
@@ -488,7 +497,7 @@ export class EmbeddedStore implements Store {
       attempt: message.attempts,
       payload: this.#messages.payload(message),
       last: message.last,
-      queuedAt: message.queued_at,
+      waitedMs: (message.started_at ?? message.queued_at) - message.queued_at,
       callback: this.outbox.of(message),
     };
   }

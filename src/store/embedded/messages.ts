@@ -15,6 +15,7 @@ import {
 } from '../store.ts';
 import type { Database } from './database.ts';
 import type { EmbeddedOutbox } from './outbox.ts';
+import type { Work } from './work.ts';
 
 export type MessageRow = {
   seq: number;
@@ -40,16 +41,19 @@ const FORGET_AT_ONCE = 5000;
 export class Messages {
   readonly #db: Database;
   readonly #settings: StoreSettings;
+  readonly #work: Work;
   readonly #outbox: EmbeddedOutbox;
   readonly #tell: (queue: string, change: Change) => void;
 
   constructor(
     db: Database,
     settings: StoreSettings,
+    work: Work,
     outbox: EmbeddedOutbox,
     tell: (queue: string, change: Change) => void,
   ) {
     this.#db = db;
+    this.#work = work;
     this.#outbox = outbox;
     this.#settings = settings;
     this.#tell = tell;
@@ -175,6 +179,7 @@ export class Messages {
       failure?.error ?? null,
       message.seq,
     );
+    this.#work.count(outcome.status, 1);
     // A failed message may be tried again.
     if (!failed) this.#db.run('DELETE FROM payloads WHERE message = ?', message.id);
     this.#db.run('UPDATE deduplication SET status = ? WHERE message_id = ?', outcome.status, message.id);

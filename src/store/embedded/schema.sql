@@ -105,7 +105,8 @@ CREATE TABLE IF NOT EXISTS work (
 CREATE INDEX IF NOT EXISTS work_due ON work (due);
 
 CREATE TABLE IF NOT EXISTS counts (
-  name        TEXT PRIMARY KEY,          -- queues, waiting, processing, callbacks, token
+  name        TEXT PRIMARY KEY,          -- queues, waiting, processing, callbacks, token; how many were ever accepted, completed...
   value       INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT OR IGNORE INTO counts (name, value) VALUES ('queues', 0), ('waiting', 0), ('processing', 0), ('callbacks', 0), ('token', 0);
+INSERT OR IGNORE INTO counts (name, value) VALUES ('queues', 0), ('waiting', 0), ('processing', 0), ('callbacks', 0), ('token', 0),
+  ('accepted', 0), ('completed', 0), ('failed', 0), ('cancelled', 0), ('expired', 0);

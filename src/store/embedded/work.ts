@@ -1,4 +1,4 @@
-import type { Counts } from '../store.ts';
+import type { Counts, Totals } from '../store.ts';
 import type { Database } from './database.ts';
 
 /** Which queues have something to do and from when, and the counts: kept at each change, so that nothing is ever scanned. */
@@ -26,7 +26,7 @@ export class Work {
   }
 
   /** Adds to a count; answers its new value. */
-  count(name: 'queues' | 'waiting' | 'processing' | 'callbacks' | 'token', by: number): number {
+  count(name: 'queues' | 'waiting' | 'processing' | 'callbacks' | 'token' | keyof Totals, by: number): number {
     const sql = 'UPDATE counts SET value = value + ? WHERE name = ? RETURNING value';
     return this.#db.get<{ value: number }>(sql, by, name)?.value ?? 0;
   }
@@ -37,18 +37,28 @@ export class Work {
     return this.#db.all<{ queue: string }>(sql, now, limit).map(({ queue }) => queue);
   }
 
-  counts(now: number): Counts {
+  counts(now: number): { readonly counts: Counts; readonly totals: Totals } {
     const rows = this.#db.all<{ name: string; value: number }>('SELECT name, value FROM counts');
-    const value = new Map(rows.map((row) => [row.name, row.value]));
+    const values = new Map(rows.map((row) => [row.name, row.value]));
+    const value = (name: string) => values.get(name) ?? 0;
     const oldest = this.#db.get<{ queued_at: number }>(
       `SELECT queued_at FROM messages WHERE status = 'queued' ORDER BY seq LIMIT 1`,
     );
     return {
-      activeQueues: value.get('queues') ?? 0,
-      waiting: value.get('waiting') ?? 0,
-      processing: value.get('processing') ?? 0,
-      callbacks: value.get('callbacks') ?? 0,
-      oldestWaitMs: oldest ? Math.max(0, now - oldest.queued_at) : 0,
+      counts: {
+        activeQueues: value('queues'),
+        waiting: value('waiting'),
+        processing: value('processing'),
+        callbacks: value('callbacks'),
+        oldestWaitMs: oldest ? Math.max(0, now - oldest.queued_at) : 0,
+      },
+      totals: {
+        accepted: value('accepted'),
+        completed: value('completed'),
+        failed: value('failed'),
+        cancelled: value('cancelled'),
+        expired: value('expired'),
+      },
     };
   }
 }

@@ -1,7 +1,7 @@
 -- Claims the head of a queue: the first waiting message, or one whose claim ran out or is this broker's own from before.
 --
 -- ARGV    8 nonce of this call: with the same one again, the answer was lost and is given again
--- answer  {message, token, attempt, payload, last, queued_at, events}, see `claimed`, or nil
+-- answer  {message, token, attempt, payload, last, ms it had to wait, events}, see `claimed`, or nil
 local nonce = ARGV[8]
 
 local held = redis.call('HMGET', CLAIM, 'message', 'owner', 'until', 'nonce', 'cancelled', 'unused')

@@ -34,5 +34,6 @@ end
 
 redis.call('HSET', message_key(id), 'queue', queue, 'status', 'queued', 'position', length + 1, 'payload', payload,
   'queued_at', now, 'attempts', 0, 'last', 1, 'keys', ARGV[12], unpack(ARGV, 14))
+redis.call('HINCRBY', COUNTS, 'accepted', 1)
 for _, key in ipairs(keys) do redis.call('SET', deduplication_key(key), '|' .. id, 'PX', remember) end
 return { 'queued', push(id), unpack(cancelled) }

@@ -10,7 +10,8 @@
  *
  *   per shard    due        zset    queue → ms from which it can be claimed: now, or the end of its lease
  *                heads      zset    queue → queued_at of its first waiting message
- *                counts     hash    waiting, processing, callbacks, token (the last fencing token given out)
+ *                counts     hash    waiting, processing, callbacks; token (the last fencing token given out); accepted,
+ *                                   completed, failed, cancelled, expired: how many messages ever were
  *                dead       zset    failed message → ended_at; `callback:<message>` whose callback was given up → when
  *                outbox     zset    destination → ms from which its next callback is due: or the end of its lease
  *                marker     string  written to see that a replica has what was written before it

@@ -125,6 +125,7 @@ end
 -- Marks a message as ended, for as long as it is kept.
 local function close(id, token, status, code, error)
   local m, kept = message_key(id), retention
+  redis.call('HINCRBY', COUNTS, status, 1)
   redis.call('HSET', m, 'status', status, 'token', token, 'ended_at', now, 'code', code, 'error', error)
   if status == 'failed' then
     kept = dead_retention
@@ -203,11 +204,11 @@ local function cancel_claimed()
   if redis.call('LLEN', WAITING) > 0 then redis.call('ZADD', DUE, now, queue) end
 end
 
--- {message, token, attempt, payload, last, queued_at, events, callback's url, when its turn comes} of the present claim. `events`: how many it has just written.
+-- {message, token, attempt, payload, last, ms from its acceptance to its first claim, events, callback's url, when its turn comes} of the present claim. `events`: how many it has just written.
 local function claimed(events)
   local claim = redis.call('HMGET', CLAIM, 'message', 'token')
-  local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at', 'callback_url', 'callback_from')
-  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), tonumber(m[4]), events, m[5], m[6] }
+  local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at', 'callback_url', 'callback_from', 'started_at')
+  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), m[7] - m[4], events, m[5], m[6] }
 end
 
 -- Claims a message as its next attempt. `reason`: why the attempt before ended, false when there was none or it was told.

@@ -24,6 +24,7 @@ import {
   type Store,
   type StoreSettings,
   type Sweep,
+  TOTALS,
 } from '../store.ts';
 import { type Client, type Connection, connect, connectListener } from './connection.ts';
 import {
@@ -193,14 +194,14 @@ export class RedisStore implements Store {
   async retry(claim: Claim, last: number, reason: string): Promise<ClaimedMessage> {
     const attempt = claim.attempt + 1;
     const events = [retryingEvent(claim.messageId, attempt, reason)];
-    const [payload, queuedAt] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
+    const [payload, waitedMs] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
     this.#tell(claim, last, events);
     return {
       ...claim,
       attempt,
       payload: text(payload),
       last: last + 1,
-      queuedAt: integer(queuedAt),
+      waitedMs: integer(waitedMs),
       callback: undefined,
     };
   }
@@ -310,13 +311,14 @@ export class RedisStore implements Store {
     const due: { queue: string; at: number }[] = [];
     const destinations: Destination[] = [];
     const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0 };
+    const totals = { accepted: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
     let complete = true;
     for (const [shard, answer] of answers.entries()) {
       // What may not be changed now would only be in the way of the others.
       const changeable = answer !== undefined && !this.#replication.isBehind(shard);
       complete &&= changeable;
       if (answer === undefined) continue;
-      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks] = list(answer);
+      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks, ever] = list(answer);
       if (changeable) {
         overdue.push(...list(late).map(text));
         due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
@@ -325,6 +327,7 @@ export class RedisStore implements Store {
       counts.waiting += integer(waiting);
       counts.processing += integer(processing);
       counts.callbacks += integer(callbacks);
+      for (const [index, name] of TOTALS.entries()) totals[name] += integer(list(ever)[index]);
       destinations.push(...pairs(dueDestinations, (queue, url) => ({ queue: text(queue), url: text(url) })));
       if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));
     }
@@ -334,6 +337,7 @@ export class RedisStore implements Store {
       due: due.slice(0, limit).map(({ queue }) => queue),
       destinations,
       counts,
+      totals,
       complete,
     };
   }

@@ -1,13 +1,11 @@
-import type { EndStatus } from '../../../machines/events.ts';
+import { END_STATUSES, type EndStatus } from '../../../machines/events.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { CallbackState, ClaimedMessage, DeadLetter, MessageState, MessageStatus, Renewal } from '../store.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
 const DELIVERY_STATUSES = ['pending', 'delivered', 'undelivered', 'silent'] as const;
-const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
 
 /** What a script answered, looked at rather than trusted: a wrong shape is a fault of ours and says so. */
-
 export function list(reply: unknown): readonly unknown[] {
   if (Array.isArray(reply)) return reply;
   throw unexpected(reply);
@@ -38,7 +36,7 @@ export function unexpected(reply: unknown): TypeError {
 
 /** What `claim.lua` answers. */
 export function claimOf(queue: string, reply: unknown): ClaimedMessage {
-  const [messageId, token, attempt, payload, last, queuedAt, , url, from] = list(reply);
+  const [messageId, token, attempt, payload, last, waitedMs, , url, from] = list(reply);
   return {
     queue,
     messageId: text(messageId),
@@ -46,7 +44,7 @@ export function claimOf(queue: string, reply: unknown): ClaimedMessage {
     attempt: integer(attempt),
     payload: text(payload),
     last: integer(last),
-    queuedAt: integer(queuedAt),
+    waitedMs: integer(waitedMs),
     callback: url ? { url: text(url), from: from === 'start' ? 'start' : 'end' } : undefined,
   };
 }

@@ -5,12 +5,14 @@
 --         4 at most so many destinations
 -- answer  {now, {queue, due...}, queues with work, waiting, processing, queued_at of the oldest waiting message or 0,
 --          {queue whose first message has waited for too long...}, {queue, url of a destination to which a callback is due...},
---          callbacks in the outbox, the shard's master as `master.lua` tells it}
+--          callbacks in the outbox, {messages accepted, completed, failed, cancelled, expired ever}, the shard's master as `master.lua` tells it}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 local counts = redis.call('HMGET', KEYS[3], 'waiting', 'processing', 'callbacks')
+local totals = redis.call('HMGET', KEYS[3], 'accepted', 'completed', 'failed', 'cancelled', 'expired')
+for i = 1, #totals do totals[i] = tonumber(totals[i] or 0) end
 local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 local overdue = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[2], 'LIMIT', 0, ARGV[3])
 local destinations = {}
@@ -20,4 +22,4 @@ for _, to in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0
   destinations[#destinations + 1] = string.sub(to, #length + 3 + length)
 end
 return { now, due, redis.call('ZCARD', KEYS[1]), tonumber(counts[1] or 0), tonumber(counts[2] or 0),
-  tonumber(oldest[2] or 0), overdue, destinations, tonumber(counts[3] or 0), master() }
+  tonumber(oldest[2] or 0), overdue, destinations, tonumber(counts[3] or 0), totals, master() }

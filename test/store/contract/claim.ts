@@ -38,8 +38,8 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
       payload: message?.payload,
       attempt: 2,
       last: 5,
-      queuedAt: first.queuedAt,
     });
+    t.true(second.waitedMs >= first.waitedMs);
     t.true(second.token > first.token);
     t.deepEqual((await logOf(store, queue, first.messageId))?.slice(3), [
       {

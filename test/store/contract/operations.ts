@@ -271,6 +271,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
       due: [],
       destinations: [],
       counts: { ...IDLE, oldestWaitMs: 0, callbacks: 0 },
+      totals: { accepted: 9, completed: 0, failed: 0, cancelled: 0, expired: 9 },
       complete: true,
     });
   });

@@ -82,6 +82,7 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
       due: [],
       destinations: [],
       counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0, callbacks: 0 },
+      totals: { accepted: 1, completed: 0, failed: 0, cancelled: 0, expired: 0 },
       complete: true,
     });
     await other.settle(taken, taken.last, [], COMPLETED, true);
@@ -125,5 +126,27 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     const { next } = await store.settle(first, first.last, [], COMPLETED, true);
     t.truthy(next);
     t.is(await age(), 0);
+  });
+
+  test('how many messages were accepted, and how they ended, is counted whichever way it comes about', async (t) => {
+    const place = await aPlace(t);
+    const store = await place.broker({ messageTtlMs: 60_000 });
+    const queue = aQueue();
+    await filled(store, queue, 2);
+    const message = aMessage(queue);
+    await store.enqueue(message);
+    await store.enqueue(message);
+    const claim = await claimed(store, queue);
+    await store.settle(claim, claim.last, [], COMPLETED, false);
+    await store.settle(claim, claim.last, [], COMPLETED, false);
+    const failing = await claimed(store, queue);
+    await store.settle(failing, failing.last, [], FAILED, false);
+    await store.cancel(queue, message.id);
+    t.deepEqual((await store.sweep(0)).totals, { accepted: 3, completed: 1, failed: 1, cancelled: 1, expired: 0 });
+    await store.requeue(queue, failing.messageId);
+    await store.enqueue(aMessage(queue, { ifBusy: 'interrupt' }));
+    const hasty = await place.broker({ messageTtlMs: 1 });
+    await until(async () => (await hasty.sweep(0)).totals.expired === 1);
+    t.deepEqual((await hasty.sweep(0)).totals, { accepted: 4, completed: 1, failed: 1, cancelled: 2, expired: 1 });
   });
 }

@@ -1,0 +1,136 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { END_STATUSES } from '../machines/events.ts';
+import type { Sweep } from './store/store.ts';
+
+/** Seconds, from a message that finds nobody before it to one that waits for an hour. */
+const WAITS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+/** Seconds: the engine needs a few for an answer, and is given 300 at the most. */
+const CALLS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300];
+
+/** How things stand at this moment. */
+export type Present = {
+  /** The last look at the whole store; undefined while it does not answer. */
+  readonly store: Sweep | undefined;
+  readonly workerUp: boolean;
+  /** Worker calls open at this broker. */
+  readonly calls: number;
+  /** Event streams open at this broker, and callbacks that follow a message. */
+  readonly listeners: number;
+  /** Users with an actor at this broker. */
+  readonly users: number;
+};
+
+type Reading = readonly [name: string, help: string, of: (present: Present) => number | undefined];
+
+/** `broker_store_…` is said of the whole store, and is the same from every broker: take the max, not the sum. */
+const GAUGES: readonly Reading[] = [
+  ['broker_store_up', '1 while the store answers.', ({ store }) => Number(store !== undefined)],
+  ['broker_store_messages_waiting', 'Messages that wait.', ({ store }) => store?.counts.waiting],
+  ['broker_store_messages_processing', 'Messages being worked on.', ({ store }) => store?.counts.processing],
+  ['broker_store_queues_active', 'Queues with a message.', ({ store }) => store?.counts.activeQueues],
+  ['broker_store_oldest_wait_seconds', 'Age of the oldest waiting message.', ({ store }) => oldestWait(store)],
+  ['broker_store_callbacks_waiting', 'Callbacks in the outbox.', ({ store }) => store?.counts.callbacks],
+  ['broker_worker_up', '1 while the worker is healthy and calls are made to it.', ({ workerUp }) => Number(workerUp)],
+  ['broker_worker_calls_open', 'Worker calls open at this broker.', ({ calls }) => calls],
+  [
+    'broker_listeners',
+    'Event streams open at this broker, and callbacks that follow a message.',
+    ({ listeners }) => listeners,
+  ],
+  ['broker_users', 'Users with an actor at this broker.', ({ users }) => users],
+];
+
+/** What Prometheus is told, by its conventions (https://prometheus.io/docs/practices/naming/). No label grows with users. */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  readonly queueWait = this.#histogram('broker_queue_wait_seconds', WAITS, 'From acceptance to the first claim.');
+  readonly firstEvent = this.#histogram(
+    'broker_worker_first_event_seconds',
+    CALLS,
+    'From a worker call to its first event.',
+  );
+  readonly workerCall = this.#histogram(
+    'broker_worker_call_seconds',
+    CALLS,
+    'From a worker call to the end of its response.',
+  );
+  readonly callbackDelivery = this.#histogram(
+    'broker_callback_delivery_seconds',
+    WAITS,
+    "From the first attempt at a message's last callback to its delivery.",
+  );
+  /** `opened`, `refused` (to be tried again), or `ended` before any event. */
+  readonly workerCalls = this.#counter('broker_worker_calls_total', 'outcome', 'Worker calls, by what came of them.');
+  /** `delivered`, `undelivered`, or `silent`: there was nothing to tell. */
+  readonly callbacks = this.#counter('broker_callbacks_total', 'status', 'Callbacks, by what became of them.');
+  readonly refusals = this.#counter('broker_refusals_total', 'code', 'Requests refused, by the code of the answer.');
+
+  /** `present`: asked each time somebody reads. */
+  serve(present: () => Present): void {
+    const registers = [this.#registry];
+    for (const [name, help, of] of GAUGES) {
+      const gauge: Gauge = new Gauge({
+        name,
+        help,
+        registers,
+        collect: () => {
+          const value = of(present());
+          // 0 would say that nothing waits.
+          if (value === undefined) gauge.remove();
+          else gauge.set(value);
+        },
+      });
+    }
+    const accepted: Counter = new Counter({
+      name: 'broker_store_messages_accepted_total',
+      help: 'Messages accepted since the store was made.',
+      registers,
+      collect: () => count(accepted, {}, present().store?.totals.accepted),
+    });
+    const ended: Counter = new Counter({
+      name: 'broker_store_messages_ended_total',
+      help: 'Messages that have ended since the store was made, by how.',
+      labelNames: ['status'],
+      registers,
+      collect: () => {
+        for (const status of END_STATUSES) count(ended, { status }, present().store?.totals[status]);
+      },
+    });
+  }
+
+  /** Tells of this process, too: CPU time, memory, the lag of the event loop. Once in a process: its watchers have no end. */
+  watchProcess(): void {
+    collectDefaultMetrics({ register: this.#registry });
+    // Gauges that promtool takes for counters by their names; those by type tell more.
+    for (const what of ['resources', 'handles', 'requests'])
+      this.#registry.removeSingleMetric(`nodejs_active_${what}_total`);
+  }
+
+  /** Everything, as Prometheus reads it, and its content type. */
+  async read(): Promise<{ readonly type: string; readonly text: string }> {
+    return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #histogram(name: string, buckets: number[], help: string): Histogram {
+    return new Histogram({ name, help, buckets, registers: [this.#registry] });
+  }
+
+  #counter<Label extends string>(name: string, label: Label, help: string): Counter<Label> {
+    return new Counter({ name, help, labelNames: [label], registers: [this.#registry] });
+  }
+}
+
+function oldestWait(store: Sweep | undefined): number | undefined {
+  return store && store.counts.oldestWaitMs / 1000;
+}
+
+/** Brings a counter to a value that is counted elsewhere. Unknown is not 0: that would look like a restart. */
+function count<Label extends string>(
+  counter: Counter<Label>,
+  labels: Partial<Record<Label, string>>,
+  value: number | undefined,
+): void {
+  counter.remove(labels);
+  if (value !== undefined) counter.inc(labels, value);
+}
