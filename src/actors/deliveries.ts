@@ -12,6 +12,7 @@ import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
+import { traceHeaders } from '../trace.ts';
 
 type Parts = {
   readonly outbox: Outbox;
@@ -157,23 +158,23 @@ export class Deliveries {
   }
 
   /** Undefined when the client's key is not known any more. */
-  #headersOf({ details, messageId }: Delivery, tidings: Exclude<Tidings, { type: 'silent' }>) {
+  #headersOf({ details, messageId, trace }: Delivery, tidings: Exclude<Tidings, { type: 'silent' }>) {
     if (details.kind === 'engine') {
       const key = this.#parts.tokens.find(details.key);
       const id = tidings.type === 'end' ? { 'webhook-id': tidings.id } : {};
-      return key === undefined ? undefined : { 'x-engine-token': key, ...id };
+      return key === undefined ? undefined : { 'x-engine-token': key, ...id, ...traceHeaders(trace) };
     }
     const id = tidings.type === 'end' ? tidings.id : messageId;
     const at = new Date();
     return {
       'webhook-id': id,
+      ...traceHeaders(trace),
       'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
       ...(this.#webhook ? { 'webhook-signature': this.#webhook.sign(id, at, tidings.body) } : {}),
     };
   }
 
   async #settle(delivery: Delivery, posted: Posted | undefined): Promise<boolean> {
-    const { messageId, queue } = delivery;
     const end = endOf(delivery, posted);
     const { attempts, error } = end;
     const level = end.status === 'undelivered' ? 'warn' : 'info';
@@ -183,19 +184,19 @@ export class Deliveries {
     if (delivery.postedAt !== undefined && end.status === 'delivered') {
       callbackDelivery.observe((performance.now() - delivery.postedAt) / 1000);
     }
-    this.#parts.log[level]({ message_id: messageId, user_id: queue, attempts, error }, `callback ${end.status}`);
+    this.#parts.log[level]({ ...delivery.story, attempts, error }, `callback ${end.status}`);
     return more;
   }
 
   async #putOff(delivery: Delivery, posted: Posted | undefined): Promise<void> {
-    const { attempts, messageId, queue } = delivery;
+    const { attempts } = delivery;
     if (posted?.type !== 'failed') {
       await this.#parts.outbox.postpone(delivery, { attempts: 0, error: '' }, AGAIN_MS);
       return;
     }
     const { error, delayMs } = posted;
     this.#parts.log.warn(
-      { message_id: messageId, user_id: queue, attempt: attempts + 1, reason: error, again_in_ms: Math.round(delayMs) },
+      { ...delivery.story, attempt: attempts + 1, reason: error, again_in_ms: Math.round(delayMs) },
       'a callback failed',
     );
     await this.#parts.outbox.postpone(delivery, { attempts: attempts + 1, error }, delayMs);

@@ -81,7 +81,7 @@ export class Effects {
       return undefined;
     }
     if (turn.attempt > 1) {
-      this.#log.warn({ message_id: turn.messageId, user_id: queue, attempt: turn.attempt }, 'taken over');
+      this.#log.warn(turn.story, 'taken over');
     }
     return turn;
   }
@@ -96,7 +96,7 @@ export class Effects {
         outcome: failed('attempts_exhausted', `The message did not get through in ${this.#maxAttempts} attempts.`),
       };
     }
-    this.#log.info({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt }, 'dispatched');
+    this.#log.info(turn.story, 'dispatched');
     const opened = await this.#call(turn, signal);
     switch (opened.type) {
       case 'opened':
@@ -120,7 +120,8 @@ export class Effects {
 
   /** The worker call, broken off when the state is left or the message cancelled. The worker's health hears how it went. */
   async #call(turn: Turn, signal: AbortSignal): Promise<Opened> {
-    const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
+    const { messageId: id, payload, attempt, trace } = turn;
+    const message = { id, payload, attempt, trace };
     const leave = AbortSignal.any([signal, turn.cancelled]);
     turn.called = true;
     turn.calledAt = performance.now();
@@ -148,7 +149,7 @@ export class Effects {
    */
   async backOff(claim: Claim, delayMs: number, reason: string, signal: AbortSignal): Promise<Turn | undefined> {
     const turn = Turn.of(claim);
-    this.#log.warn({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, reason }, 'retrying');
+    this.#log.warn({ ...turn.story, reason }, 'retrying');
     const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
     turn.called = false;
     turn.dueAt = performance.now() + delayMs;
@@ -213,7 +214,9 @@ export class Effects {
       }, signal),
     );
     const level = outcome.status === 'failed' ? 'warn' : 'info';
-    this.#log[level]({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
+    // What went wrong in the worker's own words may hold some of the message.
+    const code = outcome.status === 'completed' ? undefined : outcome.code;
+    this.#log[level]({ ...turn.story, status: outcome.status, code }, 'ended');
     this.#callBack(turn);
     const next = settled.next && new Turn(settled.next);
     if (!next || (!signal.aborted && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };

@@ -1,5 +1,6 @@
 import type { Claim } from '../../machines/events.ts';
 import type { ClaimedMessage, Handover, LogEvent } from '../store/store.ts';
+import { type Trace, traceFields } from '../trace.ts';
 import type { WorkerCall } from '../worker/call.ts';
 
 /**
@@ -12,6 +13,7 @@ export class Turn implements Claim {
   readonly token: number;
   readonly attempt: number;
   readonly payload: string;
+  readonly trace: Trace;
   readonly waitedMs: number;
   readonly callback: ClaimedMessage['callback'];
   /** Id of the last event known to be in the log. */
@@ -35,6 +37,7 @@ export class Turn implements Claim {
     this.token = message.token;
     this.attempt = message.attempt;
     this.payload = message.payload;
+    this.trace = message.trace;
     this.waitedMs = message.waitedMs;
     this.callback = before ? before.callback : message.callback;
     this.last = message.last;
@@ -44,6 +47,12 @@ export class Turn implements Claim {
   /** What whoever comes next has to know when this turn is given up. */
   get handover(): Handover {
     return { called: this.called, delayMs: Math.max(0, this.dueAt - performance.now()) };
+  }
+
+  /** What each log line about it says. */
+  get story(): Readonly<Record<string, string | number>> {
+    const { messageId, queue, attempt } = this;
+    return { ...traceFields(this.trace), message_id: messageId, user_id: queue, attempt };
   }
 
   get cancelled(): AbortSignal {

@@ -3,6 +3,7 @@ import { v7 as uuid } from 'uuid';
 import { Refusal } from '../errors.ts';
 import type { Enqueued, NewMessage } from '../store/store.ts';
 import type { Feed } from '../stream/feed.ts';
+import { traceFields, traceOf } from '../trace.ts';
 import type { Services } from './app.ts';
 
 /** A full queue frees a place when a message ends: about one worker call. */
@@ -21,12 +22,13 @@ export type Accepted = { readonly messageId: string; readonly enqueued: Admitted
 export async function accept(
   { store, users, hub, sweeper, log }: Services,
   ctx: Context,
-  message: Omit<NewMessage, 'id'> & { readonly userId: string },
+  message: Omit<NewMessage, 'id' | 'trace'> & { readonly userId: string },
   streamed: boolean,
 ): Promise<Accepted> {
   const id = uuid();
   const { userId, ...rest } = message;
   const { queue } = rest;
+  const trace = traceOf(ctx.state['requestId'], ctx.get('traceparent'), ctx.get('tracestate'));
   // A stream may stay open for long, and so would what it was asked with.
   ctx.request.body = undefined;
   ctx.request.rawBody = '';
@@ -34,17 +36,14 @@ export async function accept(
   const feed = streamed ? await hub.join(queue, id) : undefined;
   let enqueued: Admitted;
   try {
-    enqueued = admitted(await store.enqueue({ ...rest, id }));
+    enqueued = admitted(await store.enqueue({ ...rest, id, trace }));
   } catch (error) {
     if (feed) hub.leave(feed);
     throw error;
   }
   const isNew = enqueued.type === 'queued';
   const messageId = enqueued.type === 'queued' ? id : enqueued.id;
-  log.info(
-    { request_id: ctx.state['requestId'], message_id: messageId, user_id: userId, queue, duplicate: !isNew },
-    'accepted',
-  );
+  log.info({ ...traceFields(trace), message_id: messageId, user_id: userId, queue, duplicate: !isNew }, 'accepted');
   if (isNew) {
     sweeper.accepted();
     users.hint(queue);

@@ -1,4 +1,5 @@
 import type { DeliveryClaim, Destination } from '../../machines/events.ts';
+import type { Trace } from '../trace.ts';
 
 /**
  * The port to the callbacks that are still to be made. An entry comes in with the step that ends its message, or that
@@ -27,6 +28,7 @@ export interface Outbox {
 
 export type ClaimedDelivery = DeliveryClaim &
   Checkpoint & {
+    readonly trace: Trace;
     /** What the message was given for its callback. */
     readonly details: string;
     /** Attempts before, all in vain. */

@@ -1,4 +1,5 @@
 import { type Claim, type Destination, END_STATUSES, type EndStatus, type Outcome } from '../../machines/events.ts';
+import type { Trace } from '../trace.ts';
 import type { Callback, DeliveryStatus, Outbox, Tries } from './outbox.ts';
 
 /**
@@ -126,6 +127,7 @@ export type NewMessage = {
   readonly queue: string;
   /** What the worker is sent, as JSON text. */
   readonly payload: string;
+  readonly trace: Trace;
   /** Keys under which the same message is accepted only once; see G3. */
   readonly deduplicationKeys: readonly string[];
   readonly ifBusy: IfBusy;
@@ -218,6 +220,7 @@ export type LogEvent = { readonly name: string; readonly data: string };
 /** A claim with what is needed to act on it. */
 export type ClaimedMessage = Claim & {
   readonly payload: string;
+  readonly trace: Trace;
   /** Id of the last event in the log. */
   readonly last: number;
   /** From its acceptance to its first claim, in ms by the store's clock. */

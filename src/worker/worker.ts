@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { Outcome } from '../../machines/events.ts';
 import { retryAfterMs } from '../back-off.ts';
+import { type Trace, traceHeaders } from '../trace.ts';
 import { Deadline, WorkerCall, WorkerProtocolFault } from './call.ts';
 
 export type WorkerSettings = {
@@ -19,6 +20,14 @@ export type Opened =
   | { readonly type: 'opened'; readonly call: WorkerCall }
   | { readonly type: 'refused'; readonly reached: boolean; readonly reason: string; readonly retryAfterMs: number }
   | { readonly type: 'ended'; readonly reached: boolean; readonly outcome: Outcome };
+
+/** What is sent to the worker: `payload` as it is. */
+export type WorkerMessage = {
+  readonly id: string;
+  readonly payload: string;
+  readonly attempt: number;
+  readonly trace: Trace;
+};
 
 type RequestOptions = Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>;
 
@@ -44,7 +53,7 @@ export class Worker {
   }
 
   /** Makes the call and waits for its first event. Leaving by `signal` breaks it off. Throws only what `signal` does. */
-  async open(message: { id: string; payload: string; attempt: number }, signal: AbortSignal): Promise<Opened> {
+  async open(message: WorkerMessage, signal: AbortSignal): Promise<Opened> {
     const { baseUrl, apiKey, timeoutMs } = this.#settings;
     const deadline = new Deadline(timeoutMs);
     const leave = () => deadline.abort(signal.reason);
@@ -58,6 +67,7 @@ export class Worker {
           accept: 'text/event-stream',
           'idempotency-key': message.id,
           'x-attempt': String(message.attempt),
+          ...traceHeaders(message.trace),
           ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
         },
         body: message.payload,

@@ -7,7 +7,7 @@ export const COMPLETED: Outcome = { status: 'completed' };
 
 export function aTurn(queue: string, token = 1): Turn {
   const claim = { queue, messageId: `${queue}-${token}`, token, attempt: 1 };
-  return new Turn({ ...claim, payload: '{}', last: 1, waitedMs: 0, callback: undefined });
+  return new Turn({ ...claim, payload: '{}', trace: { requestId: 'r' }, last: 1, waitedMs: 0, callback: undefined });
 }
 
 /** Never comes to an end by itself; rejects when its state is left. */

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim, Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
+import { readTrace } from '../../trace.ts';
 import { CANCELLED, EXPIRED, endEvent, processingEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
 import type {
   Cancelled,
@@ -496,6 +497,7 @@ export class EmbeddedStore implements Store {
       token,
       attempt: message.attempts,
       payload: this.#messages.payload(message),
+      trace: readTrace(message.trace),
       last: message.last,
       waitedMs: (message.started_at ?? message.queued_at) - message.queued_at,
       callback: this.outbox.of(message),

@@ -1,4 +1,5 @@
 import type { Outcome } from '../../../machines/events.ts';
+import { writeTrace } from '../../trace.ts';
 import { endEvent, queuedEvent } from '../events.ts';
 import {
   type Change,
@@ -28,6 +29,7 @@ export type MessageRow = {
   ended_at: number | null;
   attempts: number;
   first: number;
+  trace: string;
   last: number;
   token: number;
   code: string | null;
@@ -99,10 +101,11 @@ export class Messages {
 
   add(message: NewMessage, position: number, now: number): void {
     this.#db.run(
-      `INSERT INTO messages (id, queue, status, position, queued_at) VALUES (?, ?, 'queued', ?, ?)`,
+      `INSERT INTO messages (id, queue, status, position, trace, queued_at) VALUES (?, ?, 'queued', ?, ?, ?)`,
       message.id,
       message.queue,
       position,
+      writeTrace(message.trace),
       now,
     );
     this.#db.run('INSERT INTO payloads (message, payload) VALUES (?, ?)', message.id, message.payload);

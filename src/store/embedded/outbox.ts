@@ -1,11 +1,13 @@
 import type { DeliveryClaim, Destination } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
+import { readTrace } from '../../trace.ts';
 import type { Callback, Checkpoint, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Outbox, Tries } from '../outbox.ts';
 import type { CallbackState, StoreSettings } from '../store.ts';
 import type { Database } from './database.ts';
 import type { MessageRow } from './messages.ts';
 import type { Work } from './work.ts';
 
+/** With the trace of its message. */
 type CallbackRow = {
   message: string;
   url: string;
@@ -18,6 +20,7 @@ type CallbackRow = {
   token: number;
   told: number;
   untold: number;
+  trace: string;
 };
 
 type DestinationRow = { owner: string; token: number; due: number; message: string };
@@ -52,7 +55,7 @@ export class EmbeddedOutbox implements Outbox {
       const token = this.#work.count('token', 1);
       this.#hold(queue, url, brokerId, token, now + deliveryLeaseMs);
       this.#db.run('UPDATE destinations SET message = ? WHERE queue = ? AND url = ?', callback.message, queue, url);
-      const { message: messageId, details, attempts, since, told, untold } = callback;
+      const { message: messageId, details, attempts, since, told, untold, trace } = callback;
       return {
         queue,
         url,
@@ -63,6 +66,7 @@ export class EmbeddedOutbox implements Outbox {
         triedForMs: since === null ? 0 : now - since,
         told,
         untold,
+        trace: readTrace(trace),
       };
     });
   }
@@ -197,7 +201,10 @@ export class EmbeddedOutbox implements Outbox {
   }
 
   #find(messageId: string): CallbackRow | undefined {
-    return this.#db.get<CallbackRow>('SELECT * FROM callbacks WHERE message = ?', messageId);
+    return this.#db.get<CallbackRow>(
+      'SELECT c.*, m.trace FROM callbacks c JOIN messages m ON m.id = c.message WHERE message = ?',
+      messageId,
+    );
   }
 
   #held(queue: string, url: string): DestinationRow | undefined {

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS messages (
   queue       TEXT NOT NULL,
   status      TEXT NOT NULL,             -- queued, processing, completed, failed, cancelled, expired
   position    INTEGER NOT NULL,          -- place in the queue when accepted: its first event tells it
+  trace       TEXT NOT NULL,             -- what ties its story together
   queued_at   INTEGER NOT NULL,
   started_at  INTEGER,                   -- first claimed
   attempts    INTEGER NOT NULL DEFAULT 0,

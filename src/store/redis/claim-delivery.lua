@@ -1,7 +1,8 @@
 -- Claims the oldest callback of a destination.
 --
 -- ARGV    8 url   9 lease of the claim in ms
--- answer  {message, token, details, attempts before, ms since the first of them, event told of last, event told of in vain}, or nil
+-- answer  {message, token, details, attempts before, ms since the first of them, event told of last, event told of in vain,
+--          trace}, or nil
 local to, until_ms = destination(ARGV[8]), now + ARGV[9]
 
 local due = redis.call('ZSCORE', OUTBOX, to)
@@ -18,12 +19,12 @@ while true do
     return false
   end
   local m = redis.call('HMGET', message_key(id), 'status', 'callback', 'callback_attempts', 'callback_since',
-    'callback_told', 'callback_untold')
+    'callback_told', 'callback_untold', 'trace')
   if m[1] then
     local token = redis.call('HINCRBY', COUNTS, 'token', 1)
     redis.call('HSET', delivery_key(to), 'owner', broker, 'token', token, 'message', id, 'until', until_ms)
     redis.call('ZADD', OUTBOX, until_ms, to)
-    return { id, token, m[2], tonumber(m[3] or 0), m[4] and now - m[4] or 0, tonumber(m[5] or 0), tonumber(m[6] or 0) }
+    return { id, token, m[2], tonumber(m[3] or 0), m[4] and now - m[4] or 0, tonumber(m[5] or 0), tonumber(m[6] or 0), m[7] }
   end
   -- Its data can only be missing where Redis was allowed to evict it.
   redis.call('LPOP', outbox_key(to))

@@ -2,7 +2,7 @@
 --
 -- ARGV    8 message   9 payload   10 most that may wait   11 deduplication ms   12 deduplication keys, as a JSON array
 --         13 if others wait or are worked on: enqueue, reject or interrupt
---         14... what is to be known of its callback, if it has one: field, value, field, value...
+--         14... what else is to be known of it: field, value, field, value...
 -- answer  {'queued', position, owner and token of the claim that was cancelled by it, if one was}
 --         {'duplicate', message, status, position}  {'full', length}  {'busy'}
 local id, payload, most, remember, keys = ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11], cjson.decode(ARGV[12])

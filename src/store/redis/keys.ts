@@ -19,7 +19,8 @@
  *                q:<queue>  hash    the claim: message, owner, token, until, nonce, previous, unused, told, cancelled; gone
  *                                   when nothing is claimed, without an owner when it was given up
  *                c:<queue>  channel [broker, message, last, moved] at every change, with a fifth for a worker's keepalive
- *   per message  m:<id>     hash    queue, status, position, payload, queued_at, attempts, last, keys, then started_at,
+ *   per message  m:<id>     hash    queue, status, position, payload, trace, queued_at, attempts, last, keys, then
+ *                                   started_at,
  *                                   token, ended_at, code, error; first, once it was retried; and if it has a callback,
  *                                   callback, callback_url, _from, _status, _attempts, _since, _error, _token, _told, _untold
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data

@@ -1,7 +1,7 @@
 import type { DeliveryClaim, Destination } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
 import type { Checkpoint, ClaimedDelivery, DeliveryEnd, Outbox, Tries } from '../outbox.ts';
-import { answersOf, integer, list, text } from './reply.ts';
+import { answersOf, integer, list, text, traceIn } from './reply.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 
 /** Runs a script that changes something of a queue. */
@@ -23,7 +23,7 @@ export class RedisOutbox implements Outbox {
   async claim({ queue, url }: Destination): Promise<ClaimedDelivery | undefined> {
     const reply = await this.#change(SCRIPTS.claimDelivery, queue, url, this.#leaseMs);
     if (reply === null) return undefined;
-    const [messageId, token, details, attempts, triedForMs, told, untold] = list(reply);
+    const [messageId, token, details, attempts, triedForMs, told, untold, trace] = list(reply);
     return {
       queue,
       url,
@@ -34,6 +34,7 @@ export class RedisOutbox implements Outbox {
       triedForMs: integer(triedForMs),
       told: integer(told),
       untold: integer(untold),
+      trace: traceIn(trace),
     };
   }
 

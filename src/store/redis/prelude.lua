@@ -204,11 +204,11 @@ local function cancel_claimed()
   if redis.call('LLEN', WAITING) > 0 then redis.call('ZADD', DUE, now, queue) end
 end
 
--- {message, token, attempt, payload, last, ms from its acceptance to its first claim, events, callback's url, when its turn comes} of the present claim. `events`: how many it has just written.
+-- {message, token, attempt, payload, last, ms from its acceptance to its first claim, events, callback's url, when its turn comes, trace} of the present claim. `events`: how many it has just written.
 local function claimed(events)
   local claim = redis.call('HMGET', CLAIM, 'message', 'token')
-  local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at', 'callback_url', 'callback_from', 'started_at')
-  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), m[7] - m[4], events, m[5], m[6] }
+  local m = redis.call('HMGET', message_key(claim[1]), 'attempts', 'payload', 'last', 'queued_at', 'callback_url', 'callback_from', 'started_at', 'trace')
+  return { claim[1], tonumber(claim[2]), tonumber(m[1]), m[2], tonumber(m[3]), m[7] - m[4], events, m[5], m[6], m[8] }
 end
 
 -- Claims a message as its next attempt. `reason`: why the attempt before ended, false when there was none or it was told.

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Claim, Destination, Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
+import { writeTrace } from '../../trace.ts';
 import { endEvent, processingEvent, queuedEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
 import {
   type Cancelled,
@@ -53,6 +54,7 @@ import {
   renewalOf,
   statusOf,
   text,
+  traceIn,
   unexpected,
 } from './reply.ts';
 import { SCRIPTS, type Script, type Change as ScriptedChange } from './scripts.ts';
@@ -102,6 +104,8 @@ export class RedisStore implements Store {
       deduplicationMs,
       JSON.stringify(keys),
       message.ifBusy,
+      'trace',
+      writeTrace(message.trace),
       ...callbackFields(message),
     );
     const [type, first, status, position] = list(reply);
@@ -194,12 +198,13 @@ export class RedisStore implements Store {
   async retry(claim: Claim, last: number, reason: string): Promise<ClaimedMessage> {
     const attempt = claim.attempt + 1;
     const events = [retryingEvent(claim.messageId, attempt, reason)];
-    const [payload, waitedMs] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
+    const [payload, waitedMs, trace] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
     this.#tell(claim, last, events);
     return {
       ...claim,
       attempt,
       payload: text(payload),
+      trace: traceIn(trace),
       last: last + 1,
       waitedMs: integer(waitedMs),
       callback: undefined,

@@ -1,5 +1,6 @@
 import { END_STATUSES, type EndStatus } from '../../../machines/events.ts';
 import { StoreUnavailable } from '../../errors.ts';
+import { readTrace, type Trace } from '../../trace.ts';
 import type { CallbackState, ClaimedMessage, DeadLetter, MessageState, MessageStatus, Renewal } from '../store.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
@@ -36,17 +37,23 @@ export function unexpected(reply: unknown): TypeError {
 
 /** What `claim.lua` answers. */
 export function claimOf(queue: string, reply: unknown): ClaimedMessage {
-  const [messageId, token, attempt, payload, last, waitedMs, , url, from] = list(reply);
+  const [messageId, token, attempt, payload, last, waitedMs, , url, from, trace] = list(reply);
   return {
     queue,
     messageId: text(messageId),
     token: integer(token),
     attempt: integer(attempt),
     payload: text(payload),
+    trace: traceIn(trace),
     last: integer(last),
     waitedMs: integer(waitedMs),
     callback: url ? { url: text(url), from: from === 'start' ? 'start' : 'end' } : undefined,
   };
+}
+
+/** What is stored of a message's trace. */
+export function traceIn(reply: unknown): Trace {
+  return readTrace(reply ? text(reply) : '');
 }
 
 /** What `dead.lua` answers. */

@@ -61,6 +61,7 @@ export function aMessage(queue: string, more: Partial<NewMessage> = {}): NewMess
     id: `message-${serial}`,
     queue,
     payload: JSON.stringify({ n: serial }),
+    trace: { requestId: `request-${serial}` },
     deduplicationKeys: [],
     ifBusy: 'enqueue',
     callback: undefined,
