@@ -40,9 +40,9 @@ export class Broker implements AsyncDisposable {
     return `${this.name}.${this.#lives}`;
   }
 
-  /** Speaks to that process, whether it lives or not. */
+  /** Speaks to that process or, when it has ended, to nobody: its port may be somebody else's by now. */
   get client(): Client {
-    return this.#process?.client ?? new Client('http://127.0.0.1:1');
+    return (this.#isUp() && this.#process?.client) || new Client('http://127.0.0.1:1');
   }
 
   async start(): Promise<void> {
