@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { Metrics } from '../../src/metrics.ts';
 import { aSystem, STORES } from '../helpers/broker.ts';
@@ -72,6 +73,22 @@ test('while the store does not answer nothing is said of what waits there', asyn
   const now = samples((await metrics.read()).text);
   t.is(now.get('broker_store_up'), 0);
   t.false([...now.keys()].some((name) => name.startsWith('broker_store_messages')));
+});
+
+test('the alert rules and the Grafana dashboard ask for what there is', async (t) => {
+  const metrics = new Metrics();
+  metrics.watchProcess();
+  metrics.serve(() => ({ store: undefined, workerUp: true, calls: 0, listeners: 0, users: 0 }));
+  const { text } = await metrics.read();
+  const there = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
+  for (const file of ['alerts.yaml', 'grafana.json']) {
+    const asked = readFileSync(new URL(`../../docs/operations/${file}`, import.meta.url), 'utf8');
+    const names = [...asked.matchAll(/\b(?:broker|nodejs|process)_[a-z0-9_]+/g)].map(([name]) =>
+      name.replace(/_bucket$/, ''),
+    );
+    t.true(names.length > 10);
+    for (const name of names) t.true(there.has(name), `${file} asks for ${name}`);
+  }
 });
 
 test('names, units and types are as Prometheus wants them', async (t) => {
