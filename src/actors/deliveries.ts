@@ -11,6 +11,7 @@ import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
+import type { Inspection } from './inspection.ts';
 
 type Parts = {
   readonly outbox: Outbox;
@@ -23,6 +24,7 @@ type Parts = {
   /** For so long a callback is tried. */
   readonly retryMs: number;
   readonly leaseMs: number;
+  readonly inspection?: Inspection;
 };
 
 /** Attempts at once at one URL: one that does not answer holds up its own callbacks only (G7). */
@@ -55,7 +57,7 @@ export class Deliveries {
   hint(destination: Destination): void {
     const key = keyOf(destination);
     if (this.#draining || this.#live.has(key)) return;
-    const actor = createActor(this.#machine, { id: key, input: { destination } });
+    const actor = createActor(this.#machine, { id: key, input: { destination }, ...this.#parts.inspection });
     this.#live.set(key, actor);
     const gone = () => {
       this.#live.delete(key);
