@@ -5,7 +5,6 @@ import { WebSocket } from 'ws';
 
 type Frame = StatelyInspectionEvent;
 type ActorFrame = Extract<Frame, { type: '@xstate.actor' }>;
-type SnapshotFrame = Extract<Frame, { type: '@xstate.snapshot' }>;
 
 /** What a snapshot of a machine shows; the package types it as any snapshot. */
 export type Shown = { readonly status: string; readonly value?: unknown; readonly context?: Record<string, unknown> };
@@ -45,9 +44,8 @@ export class Viewer {
 
   /** The first actor with such a name, once there is one. */
   actor(name: string): Promise<ActorFrame> {
-    return this.until(() =>
-      this.frames.find((frame) => frame.type === '@xstate.actor' && frame.name === name),
-    ) as Promise<ActorFrame>;
+    const isIt = (frame: Frame): frame is ActorFrame => frame.type === '@xstate.actor' && frame.name === name;
+    return this.until(() => this.frames.find(isIt));
   }
 
   /** Waits until that actor is no more. */
@@ -56,9 +54,9 @@ export class Viewer {
   }
 
   snapshots(sessionId: string): readonly Shown[] {
-    return this.frames
-      .filter((frame): frame is SnapshotFrame => frame.type === '@xstate.snapshot' && frame.sessionId === sessionId)
-      .map(({ snapshot }) => snapshot);
+    return this.frames.flatMap((frame) =>
+      frame.type === '@xstate.snapshot' && frame.sessionId === sessionId ? [frame.snapshot] : [],
+    );
   }
 
   events(sessionId: string): readonly Readonly<Record<string, unknown>>[] {
