@@ -45,7 +45,7 @@ export default {
       name: 'no-undeclared-package',
       severity: 'error',
       comment: 'The shipped code imports only what package.json lists under dependencies.',
-      from: { path: '^(src|machines)/' },
+      from: { path: '^(src|machines)/', pathNot: '^src/inspector/' },
       to: {
         dependencyTypes: [
           'npm-dev',
@@ -75,7 +75,8 @@ export default {
     {
       name: 'only-actors-use-xstate',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/actors/' },
+      comment: 'And the inspector, which shows them.',
+      from: { path: '^src/', pathNot: '^src/(actors|inspector)/' },
       to: { path: '(^|/)node_modules/xstate/' },
     },
     {
@@ -115,8 +116,8 @@ export default {
     {
       name: 'adapters-look-at-ports-only',
       severity: 'error',
-      comment: 'Store, worker and stream know neither HTTP nor actors nor the wiring.',
-      from: { path: '^src/(store|worker|stream)/' },
+      comment: 'Store, worker, stream and inspector know neither HTTP nor actors nor the wiring.',
+      from: { path: '^src/(store|worker|stream|inspector)/' },
       to: { path: ['^src/(http|actors|demo|simulated-worker)/', '^src/(broker|main|config)[.]ts$'] },
     },
     {
@@ -145,6 +146,14 @@ export default {
       comment: 'An adapter of the store knows the port and itself, no other adapter.',
       from: { path: '^src/store/([^/]+)/' },
       to: { path: '^src/store/(open[.]ts$|[^/]+/)', pathNot: '^src/store/$1/' },
+    },
+    {
+      name: 'the-inspector-is-loaded-when-it-is-on',
+      severity: 'error',
+      comment:
+        'What it needs is not installed in production: the wiring imports it when it is on; others its types at most.',
+      from: { path: '^src/', pathNot: '^src/inspector/' },
+      to: { path: '^src/inspector/', dynamic: false, dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'simulated-worker-stands-alone',

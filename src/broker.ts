@@ -19,6 +19,7 @@ import { createApp } from './http/app.ts';
 import { Passthrough } from './http/engine/passthrough.ts';
 import { Keys } from './http/keys.ts';
 import { refuseRequest } from './http/problem.ts';
+import type { Inspector } from './inspector/inspector.ts';
 import { Metrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -38,6 +39,8 @@ const CALLBACKS_WITHIN_MS = 5000;
 export type Broker = {
   readonly url: string;
   readonly port: number;
+  /** Where the inspector is to be opened, if there is one. */
+  readonly inspectorUrl: string | undefined;
   /** Takes no more traffic, lets open worker calls finish for as long as the settings say, then closes everything. */
   readonly stop: () => Promise<void>;
 };
@@ -52,6 +55,8 @@ export async function startBroker(
   { through = (store: Store) => store, metrics = new Metrics() } = {},
 ): Promise<Broker> {
   const brokerId = uuid();
+  const inspector = await loadInspector(config);
+  const inspection = inspector ? { inspect: inspector.inspect } : {};
   const opened = await openStore(config, log, {
     brokerId,
     leaseMs: config.leaseMs,
@@ -66,7 +71,7 @@ export async function startBroker(
   const worker = new Worker(config.worker);
   const hub = new Hub(store);
   const slots = new Slots(config.concurrency);
-  const workerHealth = new WorkerHealth({ worker, slots, log });
+  const workerHealth = new WorkerHealth({ worker, slots, log, inspection });
   const leases = new Leases({
     store,
     leaseMs: config.leaseMs,
@@ -88,6 +93,7 @@ export async function startBroker(
     secret: config.callbacks.secret,
     retryMs: config.callbacks.retryMs,
     leaseMs: DELIVERY_LEASE_MS,
+    inspection,
   });
   const deliver = (destination: Destination) => deliveries.hint(destination);
   const effects = new Effects({
@@ -101,7 +107,7 @@ export async function startBroker(
     maxAttempts: config.maxAttempts,
     deliver,
   });
-  const users = new Users(effects, () => sweeper.roomMade());
+  const users = new Users(effects, () => sweeper.roomMade(), inspection);
   const sweeper = new Sweeper({
     store,
     log,
@@ -166,6 +172,7 @@ export async function startBroker(
       () => passthrough.close(),
       () => worker.close(),
       () => store.close(),
+      () => inspector?.close(),
     ];
     for (const step of steps) {
       try {
@@ -177,15 +184,34 @@ export async function startBroker(
   };
 
   try {
+    const inspectorUrl = await inspector?.listen();
+    if (inspectorUrl) {
+      log.warn({ inspector_url: inspectorUrl }, 'INSPECT is on: open inspector_url in a browser on this machine');
+    }
     const port = await listen(server, config.port, config.host);
     sweeper.start();
     const host = config.host.includes(':') ? `[${config.host}]` : config.host;
     const url = `http://${host}:${port}`;
     log.info({ url, store: store.kind, worker: config.worker.baseUrl, broker_id: brokerId }, 'the broker listens');
-    return { url, port, stop };
+    return { url, port, inspectorUrl, stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Loaded only when it is wanted: what it needs is not installed in production. */
+async function loadInspector({ inspector: { on, port, users } }: Config): Promise<Inspector | undefined> {
+  if (!on) return undefined;
+  try {
+    const { Inspector } = await import('./inspector/inspector.ts');
+    return new Inspector({ port, users });
+  } catch (cause) {
+    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND';
+    if (!missing) throw cause;
+    const why =
+      'INSPECT is true, but what it needs is not installed; run npm ci without --omit=dev, or leave INSPECT out';
+    throw new Error(why, { cause });
   }
 }
 

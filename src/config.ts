@@ -70,17 +70,18 @@ const redisUrl = z
     'is not a redis:// or rediss:// URL with a host (and the number of a database), nor a comma-separated list of them (Redis Cluster)',
   );
 
-const keys = z
-  .string()
-  .transform((value) =>
-    value
-      .split(',')
-      .map((key) => key.trim())
-      .filter(Boolean),
-  )
-  .refine((list) => list.length > 0, 'holds no key; give one, or leave the variable out')
+/** What stands between commas. */
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean),
+);
+
+const keys = list
+  .refine((all) => all.length > 0, 'holds no key; give one, or leave the variable out')
   .refine(
-    (list) => list.every((key) => /^[\x21-\x7e]+$/.test(key)),
+    (all) => all.every((key) => /^[\x21-\x7e]+$/.test(key)),
     'holds a key with a character that no HTTP header can carry; use visible ASCII',
   );
 
@@ -92,33 +93,22 @@ const webhookSecret = z.string().refine((value) => {
   return bytes >= 24 && bytes <= 64;
 }, SECRET);
 
-const hostPorts = z
-  .string()
-  .transform((value) =>
-    value
-      .split(',')
-      .map((host) => host.trim().toLowerCase())
-      .filter(Boolean),
-  )
+const hostPorts = list
+  .transform((all) => all.map((host) => host.toLowerCase()))
   .refine(
-    (list) => list.every((host) => /^(\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/.test(host)),
+    (all) => all.every((host) => /^(\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/.test(host)),
     'is not a comma-separated list of host:port pairs, such as localhost:3000',
   )
   .default([]);
 
-const webOrigins = z
-  .string()
-  .transform((value) =>
-    value
-      .split(',')
-      .map((one) => one.trim())
-      .filter(Boolean),
-  )
+const webOrigins = list
   .refine(
-    (list) => list.every((one) => one === '*' || (URL.canParse(one) && new URL(one).origin === one)),
+    (all) => all.every((one) => one === '*' || (URL.canParse(one) && new URL(one).origin === one)),
     'is not a comma-separated list of origins, such as https://app.example; an origin has no path and no slash at its end',
   )
   .default([]);
+
+const queues = list.refine((all) => all.length > 0, 'names no queue; name one, or leave the variable out').default([]);
 
 const LOG_LEVELS = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const;
 
@@ -162,6 +152,9 @@ const schema = z.object({
   CALLBACK_ALLOW_HOSTS: hostPorts,
   CORS_ORIGINS: webOrigins,
   PASSTHROUGH_ADMIN: flag,
+  INSPECT: flag,
+  INSPECT_PORT: count(8080, 0, 65_535),
+  INSPECT_USERS: queues,
 });
 
 /** The broker's settings. Durations are in milliseconds. */
@@ -194,6 +187,12 @@ export type Config = {
   };
   readonly corsOrigins: ReadonlySet<string>;
   readonly passthroughAdmin: boolean;
+  readonly inspector: {
+    readonly on: boolean;
+    readonly port: number;
+    /** The queues that are shown; all of them when there is none. */
+    readonly users: readonly string[];
+  };
   readonly apiKeys: readonly string[];
   readonly host: string;
   readonly port: number;
@@ -214,6 +213,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     faults.push(
       'BROKER_API_KEY is not set: set the key that clients must send, or ALLOW_UNAUTHENTICATED=true to do without.',
     );
+  }
+  if (production && env['INSPECT']?.trim().toLowerCase() === 'true') {
+    faults.push('INSPECT is true with NODE_ENV=production: it is for debugging only; leave it out.');
   }
   if (!parsed.success || faults.length) throw new ConfigFault(faults);
   const { data } = parsed;
@@ -246,6 +248,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     corsOrigins: new Set(data.CORS_ORIGINS),
     passthroughAdmin: data.PASSTHROUGH_ADMIN,
+    inspector: { on: data.INSPECT, port: data.INSPECT_PORT, users: data.INSPECT_USERS },
     apiKeys: data.BROKER_API_KEY ?? [],
     host: data.HOST,
     port: data.PORT,

@@ -45,9 +45,27 @@ test('values at their limits', (t) => {
     { REDIS_URL: 'redis+sentinel://a:26379/mymaster' },
     { REDIS_URL: 'sentinel://a:26379' },
     { NODE_ENV: 'prod' },
+    { INSPECT_USERS: ' , ' },
   ]) {
     t.throws(() => readConfig(env), { instanceOf: ConfigFault }, JSON.stringify(env));
   }
+});
+
+test('INSPECT is refused in production', (t) => {
+  const production = { NODE_ENV: 'production', ALLOW_UNAUTHENTICATED: 'true' };
+  t.throws(() => readConfig({ ...production, INSPECT: 'TRUE' }), {
+    instanceOf: ConfigFault,
+    message: /^ {2}INSPECT is true with NODE_ENV=production: it is for debugging only; leave it out\.$/m,
+  });
+  t.false(readConfig({ ...production, INSPECT: 'false' }).inspector.on);
+  t.deepEqual(
+    readConfig({ INSPECT: 'true', INSPECT_PORT: '0', INSPECT_USERS: 'ruth, group:unfoldingWord:1' }).inspector,
+    {
+      on: true,
+      port: 0,
+      users: ['ruth', 'group:unfoldingWord:1'],
+    },
+  );
 });
 
 test('whatever the variables hold, they are taken or refused by name, and no secret is told', (t) => {

@@ -13,6 +13,7 @@ import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
 import { traceHeaders } from '../trace.ts';
+import type { Inspection } from './inspection.ts';
 
 type Parts = {
   readonly outbox: Outbox;
@@ -26,6 +27,7 @@ type Parts = {
   /** For so long a callback is tried. */
   readonly retryMs: number;
   readonly leaseMs: number;
+  readonly inspection?: Inspection;
 };
 
 /** Attempts at once at one URL: one that does not answer holds up its own callbacks only (G7). */
@@ -58,7 +60,7 @@ export class Deliveries {
   hint(destination: Destination): void {
     const key = keyOf(destination);
     if (this.#draining || this.#live.has(key)) return;
-    const actor = createActor(this.#machine, { id: key, input: { destination } });
+    const actor = createActor(this.#machine, { id: key, input: { destination }, ...this.#parts.inspection });
     this.#live.set(key, actor);
     const gone = () => {
       this.#live.delete(key);

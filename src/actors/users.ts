@@ -3,6 +3,7 @@ import type { UserEvent } from '../../machines/events.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import type { Effects } from './effects.ts';
+import type { Inspection } from './inspection.ts';
 
 /** What users do to the world: the effects of their machine. */
 export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
@@ -18,7 +19,7 @@ export class Users {
   /** Called when a user has gone, so that more work can be looked for. */
   readonly #onGone: () => void;
 
-  constructor(effects: UserEffects, onGone: () => void) {
+  constructor(effects: UserEffects, onGone: () => void, inspection: Inspection = {}) {
     this.#effects = effects;
     this.#onGone = onGone;
     this.#machine = userMachine.provide({
@@ -49,7 +50,7 @@ export class Users {
           abortUsers: () => this.#tell({ type: 'abort' }),
         },
       }),
-      { id: 'supervisor' },
+      { id: 'supervisor', ...inspection },
     );
     this.#supervisor.start();
   }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type Actor, createActor, fromPromise } from 'xstate';
 import { workerHealthMachine } from '../../machines/worker-health.ts';
 import type { Worker } from '../worker/worker.ts';
+import type { Inspection } from './inspection.ts';
 import type { Slots } from './slots.ts';
 
 /** The terms of a circuit breaker: calls flow, none is made, a few are tried. */
@@ -23,8 +24,8 @@ export class WorkerHealth {
   readonly #log: Logger;
   #status: WorkerStatus = { connected: false, circuit: 'closed', since: Date.now() };
 
-  constructor(parts: { worker: Worker; slots: Slots; log: Logger }) {
-    const { worker, slots, log } = parts;
+  constructor(parts: { worker: Worker; slots: Slots; log: Logger; inspection?: Inspection }) {
+    const { worker, slots, log, inspection } = parts;
     this.#log = log;
     this.#actor = createActor(
       workerHealthMachine.provide({
@@ -37,7 +38,7 @@ export class WorkerHealth {
         },
         actions: { allow: (_, { calls }) => slots.allow(calls) },
       }),
-      { input: { concurrency: slots.concurrency } },
+      { input: { concurrency: slots.concurrency }, ...inspection },
     );
     this.#actor.subscribe(() => this.#note());
     this.#actor.start();

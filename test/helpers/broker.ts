@@ -52,7 +52,7 @@ export async function aBroker(t: ExecutionContext, env: Env, ready = true) {
   const client = new Client(broker.url);
   // A broker that is handed out can be used: it has found its Redis.
   if (ready) while ((await client.get('/health/ready')).status !== 200);
-  return { url: broker.url, stop, client };
+  return { url: broker.url, inspectorUrl: broker.inspectorUrl ?? '', stop, client };
 }
 
 /** Worker, store and broker, wired together. */

@@ -1,0 +1,26 @@
+/** The inspector's own site. Its page runs in the developer's browser, and is handed what is shown there. */
+export const INSPECTOR_ORIGIN = 'https://stately.ai';
+
+/**
+ * The page to open: Stately's inspector in a frame, and a script that hands it what the relay sends. The inspector says
+ * when it is ready, and again after it was reloaded; each time it is told everything from the start.
+ */
+export const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Inspector: message broker</title>
+<link rel="icon" href="data:,">
+<style>html, body, iframe { margin: 0; width: 100%; height: 100%; border: 0; display: block }</style>
+<iframe title="Stately inspector" src="${INSPECTOR_ORIGIN}/inspect"></iframe>
+<script>
+  const inspector = document.querySelector('iframe').contentWindow;
+  let relay;
+  addEventListener('message', ({ source, origin, data }) => {
+    if (source !== inspector || origin !== '${INSPECTOR_ORIGIN}' || data?.type !== '@statelyai.connected') return;
+    relay?.close();
+    relay = new WebSocket('ws://' + location.host);
+    relay.onmessage = ({ data }) => inspector.postMessage(JSON.parse(data), origin);
+  });
+</script>
+</html>
+`;
