@@ -60,10 +60,9 @@ export const interruptedAsSaid: Clause = function* (facts) {
   }
 };
 
-/** A call that was broken off in time may be read by the worker all the same: what was sent cannot be taken back. */
 function callsAfter(ms: number, messageId: string, facts: Facts): readonly WorkerCall[] {
   const calls = facts.callsOf.get(messageId) ?? [];
-  return calls.filter((call) => call.startedMs > ms && !call.goneOnArrival && !isOrphan(call, call.startedMs, facts));
+  return calls.filter((call) => call.startedMs > ms && !isOrphan(call, call.startedMs, facts));
 }
 
 function isAskedFor(message: StoredMessage, { history, sent, accepted }: Facts): boolean {
