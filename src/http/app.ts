@@ -15,6 +15,7 @@ import { authenticate } from './auth.ts';
 import { jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
 import { getDeadLetters } from './dead-letters.ts';
+import { docsRouter, getOpenApi } from './docs/docs.ts';
 import { engineRouter } from './engine/engine.ts';
 import type { Passthrough } from './engine/passthrough.ts';
 import { getHealth, getLive, getReady } from './health.ts';
@@ -57,6 +58,10 @@ export function createApp(services: Services): Koa {
   health.get('/health/live', getLive);
   health.get('/health/ready', getReady(services));
 
+  const docs = docsRouter();
+  const documents = new Router();
+  documents.get('/openapi.json', getOpenApi(services));
+
   const api = new Router({ prefix: '/api/v1' });
   api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
   api.get('/stream', getStream(services));
@@ -73,9 +78,11 @@ export function createApp(services: Services): Koa {
   app.use(problems(services.log));
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
   app.use(health.routes()).use(health.allowedMethods());
+  app.use(docs.routes()).use(docs.allowedMethods());
   app.use(engineRouter(services).routes());
   app.use(authenticate(services.keys));
   app.use(wellFormedPath);
+  app.use(documents.routes()).use(documents.allowedMethods());
   app.use(api.routes()).use(api.allowedMethods());
   return app;
 }
