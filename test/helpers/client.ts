@@ -1,4 +1,5 @@
 import { createParser } from 'eventsource-parser';
+import { mustBeDocumented, mustBeDocumentedEvent } from './openapi.ts';
 
 export type StreamEvent = {
   readonly id: string | undefined;
@@ -28,7 +29,7 @@ export function aBody(userId: string, message: string, more: Record<string, unkn
   return { user_id: userId, org_id: 'unfoldingWord', client_id: 'web', message, ...more };
 }
 
-/** A plain HTTP client of the broker, as its users write them. */
+/** A plain HTTP client of the broker, as its users write them. An answer that openapi.json does not have is a fault. */
 export class Client {
   readonly url: string;
   readonly #headers: Record<string, string>;
@@ -50,6 +51,7 @@ export class Client {
       signal: options.signal ?? null,
     });
     const text = await response.text();
+    mustBeDocumented({ method, path }, response, text);
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
   }
 
@@ -109,9 +111,20 @@ export class Client {
       headers: { ...this.#headers, accept: 'text/event-stream', ...options.headers },
       signal: signal ? AbortSignal.any([leave.signal, signal]) : leave.signal,
     });
-    if (response.status !== 200 || !response.body) throw new NoStream(response.status, await response.text());
+    const asked = { method: options.method ?? 'GET', path };
+    if (response.status !== 200 || !response.body) {
+      const text = await response.text();
+      mustBeDocumented(asked, response, text);
+      throw new NoStream(response.status, text);
+    }
+    mustBeDocumented(asked, response, undefined);
     const batch: StreamEvent[] = [];
-    const parser = createParser({ onEvent: ({ id, event, data }) => batch.push({ id, event, data }) });
+    const parser = createParser({
+      onEvent: ({ id, event, data }) => {
+        mustBeDocumentedEvent(asked, { event, data });
+        batch.push({ id, event, data });
+      },
+    });
     try {
       for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
         parser.feed(text);
