@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser';
-import { mustBeDocumented, mustBeDocumentedEvent } from './openapi.ts';
+import { fetchDocumented, mustBeDocumentedEvent } from './openapi.ts';
 
 export type StreamEvent = {
   readonly id: string | undefined;
@@ -44,14 +44,13 @@ export class Client {
     path: string,
     options: Options & { body?: string | Uint8Array<ArrayBuffer> } = {},
   ): Promise<Answer> {
-    const response = await fetch(`${this.url}${path}`, {
+    const response = await fetchDocumented(`${this.url}${path}`, {
       method,
       headers: { ...this.#headers, ...options.headers },
       ...(options.body === undefined ? {} : { body: options.body }),
       signal: options.signal ?? null,
     });
     const text = await response.text();
-    mustBeDocumented({ method, path }, response, text);
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
   }
 
@@ -106,18 +105,13 @@ export class Client {
     { signal, ...options }: Options & { method?: string; body?: string },
   ): AsyncGenerator<StreamEvent, void> {
     const leave = new AbortController();
-    const response = await fetch(`${this.url}${path}`, {
+    const response = await fetchDocumented(`${this.url}${path}`, {
       ...options,
       headers: { ...this.#headers, accept: 'text/event-stream', ...options.headers },
       signal: signal ? AbortSignal.any([leave.signal, signal]) : leave.signal,
     });
     const asked = { method: options.method ?? 'GET', path };
-    if (response.status !== 200 || !response.body) {
-      const text = await response.text();
-      mustBeDocumented(asked, response, text);
-      throw new NoStream(response.status, text);
-    }
-    mustBeDocumented(asked, response, undefined);
+    if (response.status !== 200 || !response.body) throw new NoStream(response.status, await response.text());
     const batch: StreamEvent[] = [];
     const parser = createParser({
       onEvent: ({ id, event, data }) => {

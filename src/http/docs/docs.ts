@@ -11,7 +11,9 @@ export function docsRouter(): Router {
   const router = new Router();
   const files = new Map(FILES.map((name) => [name, file(new URL(name, import.meta.url))]));
   router.get('/docs', file(new URL('docs.html', import.meta.url)));
-  router.get('/docs/:file', async (ctx, next) => files.get(String(ctx['params'].file))?.(ctx, next));
+  router.get('/docs/:file', async (ctx, next) => {
+    await files.get(String(ctx['params'].file))?.(ctx, next);
+  });
   return router;
 }
 

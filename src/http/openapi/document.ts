@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { objectIn } from '../../json.ts';
 import { ENGINE_PATHS } from './engine.ts';
 import { HEALTH_PATHS } from './health.ts';
 import { MESSAGE_PATHS } from './message.ts';
@@ -42,7 +43,7 @@ const HEADERS = { 'X-Request-Id': { description: 'Names this request in the log.
 const IDENTIFIED = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
 
 /** The broker's interface as OpenAPI 3.1 describes it, made from the schemas that read its requests. */
-export function openApiDocument(version: string): Record<string, unknown> {
+export function openApiDocument(version: string): Readonly<Record<string, unknown>> {
   const paths = identified(PATHS);
   const { schemaOf, components } = jsonSchemas(schemasIn(paths));
   const document = {
@@ -64,7 +65,7 @@ export function openApiDocument(version: string): Record<string, unknown> {
     },
   };
   const replaced = (_key: string, value: unknown) => (value instanceof z.ZodType ? schemaOf(value) : value);
-  return JSON.parse(JSON.stringify(document, replaced));
+  return objectIn(JSON.stringify(document, replaced));
 }
 
 /** Every answer with the header that all have. */

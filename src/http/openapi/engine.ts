@@ -117,26 +117,24 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 /** What goes straight through to the engine and back: method, query, body and status are untouched. */
 function passed(name: string, path: string, more: Partial<Operation> = {}): Paths {
-  const operations = METHODS.map((method) => {
-    const operation: Operation = {
-      operationId: `${method}${name}`,
-      tags: ['Engine'],
-      summary: `${method.toUpperCase()} ${path}/…`,
-      description: 'Goes straight through to the engine, with its own key in place of the client’s.',
-      parameters: parameters('path', anything),
-      responses: either(
-        { default: { description: 'What the engine answers.', content: { '*/*': { schema: z.unknown() } } } },
-        unread,
-        faults({
-          400: 'The path holds `.` or `..` segments, or backslashes.',
-          500: '`INTERNAL_ERROR`',
-          502: '`WORKER_UNREACHABLE`',
-        }),
-      ),
-      ...more,
-    };
-    return [method, operation];
+  const operation = (method: (typeof METHODS)[number]): Operation => ({
+    operationId: `${method}${name}`,
+    tags: ['Engine'],
+    summary: `${method.toUpperCase()} ${path}/…`,
+    description: 'Goes straight through to the engine, with its own key in place of the client’s.',
+    parameters: parameters('path', anything),
+    responses: either(
+      { default: { description: 'What the engine answers.', content: { '*/*': { schema: z.unknown() } } } },
+      unread,
+      faults({
+        400: 'The path holds `.` or `..` segments, or backslashes.',
+        500: '`INTERNAL_ERROR`',
+        502: '`WORKER_UNREACHABLE`',
+      }),
+    ),
+    ...more,
   });
+  const operations: [string, Operation][] = METHODS.map((method) => [method, operation(method)]);
   return { [`${path}/{path}`]: Object.fromEntries(operations) };
 }
 

@@ -64,7 +64,7 @@ export function parameters(
 ): readonly Parameter[] {
   return Object.entries(shape).map(([name, field]) => {
     const { description, ...schema } = jsonSchemaOf(field);
-    return { name, in: place, required: !field.isOptional(), description: String(description), schema };
+    return { name, in: place, required: !field.safeParse(undefined).success, description: String(description), schema };
   });
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isObject } from '../../json.ts';
+import { objectIn } from '../../json.ts';
 
 /** JSON schemas made of zod's; those that have an `id` are components, to which the others refer. */
 type JsonSchemas = {
@@ -18,7 +18,7 @@ export function jsonSchemas(schemas: readonly z.ZodType[]): JsonSchemas {
   const whole = z.object(Object.fromEntries(schemas.entries()));
   const { properties = {}, $defs = {} } = z.toJSONSchema(whole, { io: 'input', override: tidy });
   const places = new Map(schemas.map((schema, index) => [schema, referring(properties[index])]));
-  return { schemaOf: (schema) => places.get(schema), components: objectOf(referring($defs)) };
+  return { schemaOf: (schema) => places.get(schema), components: referring($defs) };
 }
 
 /** What one schema makes of what it takes. */
@@ -35,10 +35,6 @@ function tidy({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): voi
 }
 
 /** The same, with its references as they are in a document of OpenAPI. */
-function referring(schema: unknown): unknown {
-  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
-}
-
-function objectOf(value: unknown): Record<string, unknown> {
-  return isObject(value) ? value : {};
+function referring(schema: unknown): Readonly<Record<string, unknown>> {
+  return objectIn(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
 }
