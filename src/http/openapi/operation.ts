@@ -3,7 +3,7 @@ import { jsonSchemaOf } from './schema.ts';
 
 /** OpenAPI as it is written here: with zod's schemas where the document has JSON's. */
 
-export type Media = {
+type Media = {
   readonly schema: z.ZodType;
   readonly example?: unknown;
   /** Of an event stream: the JSON in `data`, by the name of the event; `message` for those without a name. */
