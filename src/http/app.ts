@@ -16,6 +16,7 @@ import { authenticate } from './auth.ts';
 import { jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
 import { getDeadLetters } from './dead-letters.ts';
+import { docsRouter, getOpenApi } from './docs/docs.ts';
 import { engineRouter } from './engine/engine.ts';
 import type { Passthrough } from './engine/passthrough.ts';
 import { getHealth, getLive, getReady } from './health.ts';
@@ -60,6 +61,8 @@ export function createApp(services: Services): Koa {
   health.get('/health/live', getLive);
   health.get('/health/ready', getReady(services));
 
+  const docs = docsRouter();
+
   const api = new Router({ prefix: '/api/v1' });
   api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
   api.get('/stream', getStream(services));
@@ -72,6 +75,7 @@ export function createApp(services: Services): Koa {
 
   const operator = new Router();
   operator.get('/metrics', getMetrics(services));
+  operator.get('/openapi.json', getOpenApi(services));
 
   const app = new Koa();
   app.silent = true;
@@ -79,6 +83,7 @@ export function createApp(services: Services): Koa {
   app.use(problems(services.log, services.metrics));
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
   app.use(health.routes()).use(health.allowedMethods());
+  app.use(docs.routes()).use(docs.allowedMethods());
   app.use(engineRouter(services).routes());
   app.use(authenticate(services.keys));
   app.use(wellFormedPath);

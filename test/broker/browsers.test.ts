@@ -2,6 +2,7 @@ import test from 'ava';
 import { EventSource } from 'eventsource';
 import { aBroker, aStore, aWorker } from '../helpers/broker.ts';
 import { aBody, Client } from '../helpers/client.ts';
+import { fetchDocumented } from '../helpers/openapi.ts';
 
 const KEY = { 'x-api-key': 'newest' };
 const PAGE = 'https://app.example';
@@ -32,7 +33,7 @@ test('a token opens this one stream and nothing else, and outlives the rotation 
 
   const { url } = await aBroker(t, { ...place, BROKER_API_KEY: 'newest,older' });
   const answer = async (path: string) => {
-    const response = await fetch(`${url}${path}`);
+    const response = await fetchDocumented(`${url}${path}`);
     const said = await response.text();
     return response.ok ? response.status : [response.status, JSON.parse(said).code];
   };
@@ -47,7 +48,7 @@ test('a token opens this one stream and nothing else, and outlives the rotation 
   t.deepEqual(await answer(`/api/v1/queue/u?token=${token}`), missing);
   t.deepEqual(await answer(`/api/v1/dead-letters?token=${token}`), missing);
   const rotated = await aBroker(t, { ...(await aPlace(t)), BROKER_API_KEY: 'newest' });
-  t.is((await fetch(`${rotated.url}${one}`)).status, 401, 'of a key that is no more');
+  t.is((await fetchDocumented(`${rotated.url}${one}`)).status, 401, 'of a key that is no more');
 });
 
 test('without keys there are no tokens', async (t) => {
@@ -62,7 +63,10 @@ test('pages of the origins that are allowed may read, and no others', async (t) 
     CORS_ORIGINS: `${PAGE}, https://b.example`,
   });
   const allowed = async (origin: string, init: RequestInit = {}) => {
-    const response = await fetch(`${url}/api/v1/queue/u`, { ...init, headers: { ...KEY, ...init.headers, origin } });
+    const response = await fetchDocumented(`${url}/api/v1/queue/u`, {
+      ...init,
+      headers: { ...KEY, ...init.headers, origin },
+    });
     await response.text();
     return response.headers.get('access-control-allow-origin');
   };
@@ -70,7 +74,7 @@ test('pages of the origins that are allowed may read, and no others', async (t) 
   t.is(await allowed('https://b.example'), 'https://b.example');
   t.is(await allowed('https://evil.example'), null);
   t.is(await allowed('https://app.example.evil.example'), null);
-  const preflight = await fetch(`${url}/api/v1/message`, {
+  const preflight = await fetchDocumented(`${url}/api/v1/message`, {
     method: 'OPTIONS',
     headers: {
       origin: PAGE,
@@ -82,10 +86,10 @@ test('pages of the origins that are allowed may read, and no others', async (t) 
   t.is(preflight.headers.get('access-control-allow-origin'), PAGE);
   t.regex(preflight.headers.get('access-control-allow-headers') ?? '', /x-api-key/);
   t.regex(preflight.headers.get('access-control-allow-methods') ?? '', /DELETE/);
-  const refused = await fetch(`${url}/api/v1/queue/u`, { headers: { origin: PAGE } });
+  const refused = await fetchDocumented(`${url}/api/v1/queue/u`, { headers: { origin: PAGE } });
   t.is(refused.status, 401);
   t.is(refused.headers.get('access-control-allow-origin'), PAGE, 'a page can read why it was refused');
-  const stream = await fetch(`${url}/api/v1/message`, {
+  const stream = await fetchDocumented(`${url}/api/v1/message`, {
     method: 'POST',
     headers: { ...KEY, origin: PAGE, 'content-type': 'application/json', accept: 'text/event-stream' },
     body: JSON.stringify(aBody('u', 'hello')),
@@ -96,6 +100,6 @@ test('pages of the origins that are allowed may read, and no others', async (t) 
 
 test('no page may by default', async (t) => {
   const { url } = await aBroker(t, await aPlace(t));
-  const response = await fetch(`${url}/api/v1/queue/u`, { headers: { origin: PAGE } });
+  const response = await fetchDocumented(`${url}/api/v1/queue/u`, { headers: { origin: PAGE } });
   t.is(response.headers.get('access-control-allow-origin'), null);
 });

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import test from 'ava';
 import fc from 'fast-check';
 import { aSystem } from '../helpers/broker.ts';
+import { type Answered, mustBeDocumented } from '../helpers/openapi.ts';
 
 type Input = {
   readonly method: string;
@@ -84,27 +85,34 @@ function encoded(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
-/** The status of the answer; its body is read to the end, but for an event stream, which is left. */
-function statusOf(url: string, { method, path, headers, body }: Input): Promise<number> {
+/** The answer; its body is read to the end, but for an event stream, which is left. */
+function answerTo(url: string, { method, path, headers, body }: Input): Promise<Answered> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, method, path, headers: { 'content-type': 'application/json', ...headers } });
     sent.once('error', reject);
     sent.once('response', (answer) => {
-      const done = () => resolve(answer.statusCode ?? 0);
-      if (answer.headers['content-type']?.startsWith('text/event-stream')) answer.destroy();
-      answer.on('error', done).on('close', done).resume();
+      const { statusCode: status = 0, headers: told } = answer;
+      const type = told['content-type'];
+      const isStream = type?.startsWith('text/event-stream');
+      const chunks: Buffer[] = [];
+      const done = () => resolve({ status, type, ...(isStream ? {} : { body: Buffer.concat(chunks).toString() }) });
+      if (isStream) answer.destroy();
+      answer.on('error', done).on('close', done);
+      answer.on('data', (chunk) => chunks.push(chunk));
     });
     sent.end(['GET', 'HEAD', 'DELETE', 'OPTIONS'].includes(method) ? undefined : body);
   });
 }
 
-test('no input makes the broker fail', async (t) => {
+test('no input makes the broker fail, or answer what openapi.json does not have', async (t) => {
   const { url, client } = await aSystem(t, 'embedded', { env: { MAX_QUEUE_LENGTH: '1000' } });
   await fc.assert(
     fc.asyncProperty(anInput, async (input) => {
-      const status = await statusOf(url, input);
+      const answer = await answerTo(url, input);
+      const { status } = answer;
       t.true(status >= 200 && status < 500, `${status} for ${JSON.stringify(input)}`);
+      mustBeDocumented(input, answer);
     }),
     { numRuns: 500 },
   );

@@ -4,6 +4,7 @@ import { createParser } from 'eventsource-parser';
 import { Redis } from 'ioredis';
 import { aBroker, aStore, aSystem, STORES } from '../helpers/broker.ts';
 import { aBody, type StreamEvent, theEnd, workerData } from '../helpers/client.ts';
+import { fetchDocumented } from '../helpers/openapi.ts';
 import { aScriptedWorker, COMPLETE } from '../helpers/scripted-worker.ts';
 
 /** More events, in all and since a listener's last one, than a broker keeps at hand. */
@@ -98,7 +99,7 @@ for (const kind of STORES) {
       while (((await follower.next()).value ?? nothing()).id !== `${tip}`);
       // Beyond the newest: as after a retry, which begins the log anew.
       for (const after of [...Array.from({ length: tip + 1 }, (_, n) => n), tip + 9]) {
-        const response = await fetch(`${url}/api/v1/stream?user_id=u&message_id=${id}`, {
+        const response = await fetchDocumented(`${url}/api/v1/stream?user_id=u&message_id=${id}`, {
           headers: { 'last-event-id': `${after}` },
         });
         t.is(response.status, 200, `after event ${after} of ${tip}`);
@@ -122,7 +123,7 @@ for (const kind of STORES) {
     const follower = client.stream('u', id);
     const followed: StreamEvent[] = [];
     // Takes nothing before the end.
-    const asleep = await fetch(`${url}/api/v1/stream?user_id=u&message_id=${id}`);
+    const asleep = await fetchDocumented(`${url}/api/v1/stream?user_id=u&message_id=${id}`);
     const late: Promise<StreamEvent[]>[] = [];
     const before: number[] = [];
     for (let batch = 0; batch < BATCHES; batch += 1) {
@@ -170,7 +171,7 @@ for (const kind of STORES) {
 
   test(`${kind}: the POST answers with the stream itself when asked to`, async (t) => {
     const { client, url } = await aSystem(t, kind);
-    const response = await fetch(`${url}/api/v1/message`, {
+    const response = await fetchDocumented(`${url}/api/v1/message`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
       body: JSON.stringify(aBody('u', 'hello', { client_message_id: 'c1' })),

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type { SimulatedWorker } from '../../src/simulated-worker/server.ts';
 import { aBroker, aStore, aWorker, STORES, type StoreKind } from '../helpers/broker.ts';
+import { fetchDocumented } from '../helpers/openapi.ts';
 import { type EngineEvent, Gateway, type Place, WebClient } from './clients.ts';
 
 const KEY = 'the-clients-key';
@@ -113,7 +114,7 @@ for (const kind of STORES) {
     worker.hurry();
     await worker.waitForCalls(2);
     await worker.until(() => (worker.open === 0 ? true : undefined));
-    const history = await fetch(`${place.url}/api/v1/orgs/unfoldingWord/users/u/history`, {
+    const history = await fetchDocumented(`${place.url}/api/v1/orgs/unfoldingWord/users/u/history`, {
       headers: { authorization: `Bearer ${KEY}` },
     });
     const { entries }: { entries: EngineEvent[] } = JSON.parse(await history.text());
@@ -307,7 +308,7 @@ for (const kind of STORES) {
 test('faults of a request are told as the engine does', async (t) => {
   const { place } = await behindBroker(t, 'embedded');
   const post = async (path: string, body: unknown, key = KEY) => {
-    const response = await fetch(`${place.url}/api/v1/chat${path}`, {
+    const response = await fetchDocumented(`${place.url}/api/v1/chat${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}) },
       body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -318,7 +319,7 @@ test('faults of a request are told as the engine does', async (t) => {
   for (const type of ['text/plain;charset=UTF-8', 'application/x-www-form-urlencoded', '']) {
     const headers = { authorization: `Bearer ${KEY}`, ...(type ? { 'content-type': type } : {}) };
     const body = new TextEncoder().encode(JSON.stringify({ ...sound, speaker: { name: 'Ana' } }));
-    const response = await fetch(`${place.url}/api/v1/chat`, { method: 'POST', headers, body });
+    const response = await fetchDocumented(`${place.url}/api/v1/chat`, { method: 'POST', headers, body });
     t.like({ status: response.status, body: JSON.parse(await response.text()) }, { status: 200 }, type);
   }
   const callback = { ...sound, progress_callback_url: 'https://gateway.example/', message_key: 'k' };
@@ -367,7 +368,9 @@ test('links to the worker lead to the public address of the broker', async (t) =
   t.regex(String(JSON.parse(complete).response.voice_audio_url), link);
   t.regex(String((await client.final('u', '', { ...audio, audio_base64 })).body['voice_audio_url']), link);
   const headers = { authorization: `Bearer ${KEY}` };
-  const history = await (await fetch(`${place.url}/api/v1/orgs/unfoldingWord/users/u/history`, { headers })).text();
+  const history = await (
+    await fetchDocumented(`${place.url}/api/v1/orgs/unfoldingWord/users/u/history`, { headers })
+  ).text();
   t.false(history.includes(worker.url));
   t.is(history.match(/https:\/\/broker\.example\/api\/v1\/(audio|voice-submissions)\//g)?.length, 4);
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
+import { fetchDocumented } from '../helpers/openapi.ts';
 
 /**
  * Clients of the engine as they are today, written from its interface and the recordings of it alone: they know nothing
@@ -77,7 +78,7 @@ export class WebClient {
   }
 
   #post(endpoint: 'stream' | undefined, body: unknown, signals: readonly AbortSignal[] = []): Promise<Response> {
-    return fetch(`${this.#place.url}/api/v1/chat${endpoint ? `/${endpoint}` : ''}`, {
+    return fetchDocumented(`${this.#place.url}/api/v1/chat${endpoint ? `/${endpoint}` : ''}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${this.#place.key}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -127,7 +128,7 @@ export class Gateway {
 
   /** Sends a message on; answers its status. */
   async send(userId: string, message: string, key: string, more: Record<string, unknown> = {}): Promise<number> {
-    const response = await fetch(`${this.#place.url}/api/v1/chat/callback`, {
+    const response = await fetchDocumented(`${this.#place.url}/api/v1/chat/callback`, {
       method: 'POST',
       headers: { authorization: `Bearer ${this.#place.key}`, 'content-type': 'application/json' },
       body: JSON.stringify({

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import { aBroker, aStore, aWorker } from '../helpers/broker.ts';
+import { fetchDocumented } from '../helpers/openapi.ts';
 import { aBrokerProcess } from '../helpers/process.ts';
 
 const KEY = 'the-clients-key';
@@ -22,7 +23,7 @@ async function aPassage(t: ExecutionContext, more: Record<string, string> = {}) 
   };
   const { url } = await aBroker(t, env);
   const straight = (path: string, init: RequestInit = {}) => fetch(`${worker.url}${path}`, withKey(init, WORKER_KEY));
-  const through = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, withKey(init, KEY));
+  const through = (path: string, init: RequestInit = {}) => fetchDocumented(`${url}${path}`, withKey(init, KEY));
   return { worker, url, straight, through };
 }
 
@@ -66,7 +67,7 @@ test('large audio streams through in both directions, and is not held in memory'
   const worker = await aWorker(t, { apiKey: WORKER_KEY });
   const env = { ...(await aStore(t, 'embedded')), WORKER_BASE_URL: worker.url, WORKER_API_KEY: WORKER_KEY };
   const broker = await aBrokerProcess(t, env);
-  const through = (path: string, init: RequestInit = {}) => fetch(`${broker.client.url}${path}`, init);
+  const through = (path: string, init: RequestInit = {}) => fetchDocumented(`${broker.client.url}${path}`, init);
   await (await through('/api/v1/audio/large/1000.opus')).text();
   const before = await peakOf(broker.child.pid);
   const response = await through(`/api/v1/audio/large/${LARGE_MB * MB}.opus`);
@@ -129,13 +130,13 @@ test('what has a key is asked for it in the words of the engine, what is public 
     '/api/v1/voice-submissions/a.ogg',
     '/api/v1/admin/orgs',
   ]) {
-    const without = await fetch(`${url}${path}`);
+    const without = await fetchDocumented(`${url}${path}`);
     t.is(without.status, 401, path);
     t.deepEqual(JSON.parse(await without.text()), { error: 'Authorization header with Bearer token required' });
-    const wrong = await fetch(`${url}${path}`, { headers: { authorization: 'Bearer wrong' } });
+    const wrong = await fetchDocumented(`${url}${path}`, { headers: { authorization: 'Bearer wrong' } });
     t.deepEqual([wrong.status, JSON.parse(await wrong.text())], [403, { error: 'Invalid API key' }]);
   }
-  t.is((await fetch(`${url}/public/logo.txt`)).status, 200);
+  t.is((await fetchDocumented(`${url}/public/logo.txt`)).status, 200);
 });
 
 test('administration is let through only when it is asked for, and no path leads around that', async (t) => {

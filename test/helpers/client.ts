@@ -1,4 +1,5 @@
 import { createParser } from 'eventsource-parser';
+import { fetchDocumented, mustBeDocumentedEvent } from './openapi.ts';
 
 export type StreamEvent = {
   readonly id: string | undefined;
@@ -28,7 +29,7 @@ export function aBody(userId: string, message: string, more: Record<string, unkn
   return { user_id: userId, org_id: 'unfoldingWord', client_id: 'web', message, ...more };
 }
 
-/** A plain HTTP client of the broker, as its users write them. */
+/** A plain HTTP client of the broker, as its users write them. An answer that openapi.json does not have is a fault. */
 export class Client {
   readonly url: string;
   readonly #headers: Record<string, string>;
@@ -43,7 +44,7 @@ export class Client {
     path: string,
     options: Options & { body?: string | Uint8Array<ArrayBuffer> } = {},
   ): Promise<Answer> {
-    const response = await fetch(`${this.url}${path}`, {
+    const response = await fetchDocumented(`${this.url}${path}`, {
       method,
       headers: { ...this.#headers, ...options.headers },
       ...(options.body === undefined ? {} : { body: options.body }),
@@ -104,14 +105,20 @@ export class Client {
     { signal, ...options }: Options & { method?: string; body?: string },
   ): AsyncGenerator<StreamEvent, void> {
     const leave = new AbortController();
-    const response = await fetch(`${this.url}${path}`, {
+    const response = await fetchDocumented(`${this.url}${path}`, {
       ...options,
       headers: { ...this.#headers, accept: 'text/event-stream', ...options.headers },
       signal: signal ? AbortSignal.any([leave.signal, signal]) : leave.signal,
     });
+    const asked = { method: options.method ?? 'GET', path };
     if (response.status !== 200 || !response.body) throw new NoStream(response.status, await response.text());
     const batch: StreamEvent[] = [];
-    const parser = createParser({ onEvent: ({ id, event, data }) => batch.push({ id, event, data }) });
+    const parser = createParser({
+      onEvent: ({ id, event, data }) => {
+        mustBeDocumentedEvent(asked, { event, data });
+        batch.push({ id, event, data });
+      },
+    });
     try {
       for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
         parser.feed(text);

@@ -9,16 +9,17 @@ const CALLBACK_FIELDS = ['progress_callback_url', 'progress_mode', 'progress_thr
 
 const id = text
   .max(MAX_ID_CHARS, `must be at most ${MAX_ID_CHARS} characters long`)
-  .refine((value) => value.trim() !== '', 'is required');
+  .refine((value) => value.trim() !== '', 'is required')
+  .meta({ minLength: 1, description: 'Not blank; valid Unicode without NUL characters.' });
 const chatId = z.union([id, z.int()], 'must be a string or a whole number');
 
-const chat = z.object({
+const chatFields = z.object({
   client_id: id,
   user_id: id,
-  message: text.nullish(),
+  message: text.nullish().describe('The text; the engine asks for one unless `message_type` is `audio`.'),
   message_type: z.enum(['text', 'audio'], 'must be text or audio').nullish(),
-  org: id.nullish(),
-  org_id: id.nullish(),
+  org: id.nullish().describe('`unfoldingWord` when neither is given.'),
+  org_id: id.nullish().describe('The same as `org`, which goes first.'),
   audio_base64: text.nullish(),
   audio_format: text.nullish(),
   chat_type: text.nullish(),
@@ -30,9 +31,17 @@ const chat = z.object({
   response_language_hint: text.nullish(),
 });
 
-const callback = chat.extend({
-  progress_callback_url: text.max(2048, 'must be at most 2048 characters long'),
-  message_key: id,
+/** What `/chat` and `/chat/stream` take. */
+export const chatMessage = chatFields.meta({
+  id: 'ChatMessage',
+  description: 'A message as the engine takes it. The fields of a callback are refused; others are ignored.',
+});
+
+const callbackFields = chatFields.extend({
+  progress_callback_url: text
+    .max(2048, 'must be at most 2048 characters long')
+    .describe('A public `https` URL, without a user or a password.'),
+  message_key: id.describe('Comes back with each callback. The same one of a client is accepted once, for 24 hours.'),
   progress_mode: z
     .enum(['iteration', 'sentence', 'periodic', 'complete'], 'must be one of iteration, sentence, periodic, complete')
     .nullish(),
@@ -40,25 +49,32 @@ const callback = chat.extend({
     .number('must be a number')
     .min(0, 'must not be negative')
     .max(3600, 'is too large')
-    .nullish(),
+    .nullish()
+    .describe('Between two callbacks in the mode `periodic`: 3 when not given.'),
+});
+
+/** What `/chat/callback` takes. */
+export const callbackMessage = callbackFields.meta({
+  id: 'CallbackMessage',
+  description: 'A message as the engine takes it, and where its progress is posted. Other fields are ignored.',
 });
 
 /** What the engine is sent of a body. */
-const ENGINE_FIELDS: ReadonlySet<string> = new Set(Object.keys(chat.omit({ org_id: true }).shape));
+const ENGINE_FIELDS: ReadonlySet<string> = new Set(Object.keys(chatFields.omit({ org_id: true }).shape));
 
-export type ChatBody = z.infer<typeof chat>;
-export type CallbackBody = z.infer<typeof callback>;
+export type ChatBody = z.infer<typeof chatMessage>;
+export type CallbackBody = z.infer<typeof callbackMessage>;
 
 /** A body of `/chat` or `/chat/stream`. Throws EngineFault. */
 export function readChat(body: unknown): ChatBody {
   const stray = CALLBACK_FIELDS.find((field) => typeof body === 'object' && body !== null && field in body);
   if (stray) throw new EngineFault(400, `${stray} is only supported on /api/v1/chat/callback`);
-  return check(chat, body);
+  return check(chatMessage, body);
 }
 
 /** A body of `/chat/callback`. Throws EngineFault. */
 export function readCallback(body: unknown): CallbackBody & { readonly throttleSeconds: number } {
-  const read = check(callback, body);
+  const read = check(callbackMessage, body);
   return { ...read, throttleSeconds: read.progress_throttle_seconds ?? DEFAULT_THROTTLE_SECONDS };
 }
 

@@ -1,0 +1,23 @@
+import Router from '@koa/router';
+import type { Middleware } from 'koa';
+import type { Services } from '../app.ts';
+import { file, made } from '../assets.ts';
+import { openApiDocument } from '../openapi/document.ts';
+
+const FILES = ['docs.css', 'docs.js', 'element.js', 'markdown.js', 'reference.js', 'schema.js'];
+
+/** `GET /docs`: a page without any data, which asks for a key and fetches the document with it. For anybody. */
+export function docsRouter(): Router {
+  const router = new Router();
+  const files = new Map(FILES.map((name) => [name, file(new URL(name, import.meta.url))]));
+  router.get('/docs', file(new URL('docs.html', import.meta.url)));
+  router.get('/docs/:file', async (ctx, next) => {
+    await files.get(String(ctx['params'].file))?.(ctx, next);
+  });
+  return router;
+}
+
+/** `GET /openapi.json`: the interface as OpenAPI 3.1 describes it. */
+export function getOpenApi({ version }: Services): Middleware {
+  return made('application/json; charset=utf-8', () => JSON.stringify(openApiDocument(version)));
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { ANYONE, type Answers, either, type Operation, type Paths, parameters } from './operation.ts';
+import { ANYWHERE, KEYED, problems } from './problem.ts';
+
+const unchanged: Answers = { '304': { description: 'It is what `If-None-Match` names.' } };
+const ETAG = { ETag: { description: 'Names this version.', schema: z.string() } };
+
+function page(operationId: string, summary: string): Operation {
+  return {
+    operationId,
+    tags: ['Documents'],
+    summary,
+    description: 'The page holds no data: it asks for the key, and keeps it for its tab only.',
+    security: ANYONE,
+    responses: either(
+      { '200': { description: 'The page.', headers: ETAG, content: { 'text/html': { schema: z.string() } } } },
+      unchanged,
+      problems(ANYWHERE),
+    ),
+  };
+}
+
+const getDocsFile: Operation = {
+  operationId: 'getDocsFile',
+  tags: ['Documents'],
+  summary: 'Get a file of that page',
+  security: ANYONE,
+  parameters: parameters('path', z.object({ file: z.string().describe('Its name.') })),
+  responses: either(
+    {
+      '200': {
+        description: 'The file.',
+        headers: ETAG,
+        content: { 'text/javascript': { schema: z.string() }, 'text/css': { schema: z.string() } },
+      },
+    },
+    unchanged,
+    problems([...ANYWHERE, 'not_found']),
+  ),
+};
+
+const getOpenApi: Operation = {
+  operationId: 'getOpenApi',
+  tags: ['Documents'],
+  summary: 'Get this document',
+  responses: either(
+    {
+      '200': {
+        description: 'OpenAPI 3.1.',
+        headers: ETAG,
+        content: { 'application/json': { schema: z.looseObject({ openapi: z.string() }) } },
+      },
+    },
+    unchanged,
+    problems(KEYED),
+  ),
+};
+
+export const PAGE_PATHS: Paths = {
+  '/openapi.json': { get: getOpenApi },
+  '/docs': { get: page('getDocs', 'Read this document') },
+  '/docs/{file}': { get: getDocsFile },
+  '/dashboard': { get: page('getDashboard', 'See the broker at work') },
+};
