@@ -9,12 +9,14 @@ import { Effects } from './actors/effects.ts';
 import { Leases } from './actors/leases.ts';
 import { Slots } from './actors/slots.ts';
 import { Sweeper } from './actors/sweeper.ts';
+import { Traffic } from './actors/traffic.ts';
 import { Users } from './actors/users.ts';
 import { WorkerHealth } from './actors/worker-health.ts';
 import { Composer } from './callbacks/composer.ts';
 import { Endpoints } from './callbacks/endpoint.ts';
 import { Tokens } from './callbacks/tokens.ts';
 import type { Config } from './config.ts';
+import { Overview } from './dashboard/overview.ts';
 import { createApp } from './http/app.ts';
 import { Passthrough } from './http/engine/passthrough.ts';
 import { Keys } from './http/keys.ts';
@@ -61,6 +63,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
   const worker = new Worker(config.worker);
   const hub = new Hub(store);
   const slots = new Slots(config.concurrency);
+  const traffic = new Traffic();
   const workerHealth = new WorkerHealth({ worker, slots, log });
   const leases = new Leases({
     store,
@@ -90,6 +93,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     slots,
     leases,
     health: workerHealth,
+    traffic,
     log,
     maxAttempts: config.maxAttempts,
     deliver,
@@ -112,11 +116,28 @@ export async function startBroker(config: Config, log: Logger, through = (store:
   store.onCancelled((claim) => leases.cancelled(claim));
 
   let accepting = true;
+  const overview = new Overview({
+    store,
+    sweeper,
+    users,
+    deliveries,
+    slots,
+    hub,
+    workerHealth,
+    traffic,
+    log,
+    brokerId,
+    version: version(),
+    showContent: config.dashboardShowsContent,
+    accepting: () => accepting,
+  });
   const app = createApp({
     store,
     users,
     hub,
     sweeper,
+    traffic,
+    overview,
     workerHealth,
     endpoints,
     log,
@@ -125,6 +146,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
     origins,
     passthrough,
     passthroughAdmin: config.passthroughAdmin,
+    dashboardShowsContent: config.dashboardShowsContent,
     corsOrigins: config.corsOrigins,
     maxBodyBytes: config.maxBodyBytes,
     maxWaiting: config.maxWaiting,
@@ -144,6 +166,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
       () => effects.finished(),
       () => deliveries.stop(Math.min(config.shutdownMs, CALLBACKS_WITHIN_MS)),
       () => endpoints.close(),
+      () => overview.stop(),
       () => hub.close(),
       () => closeServer(server),
       () => leases.close(),
@@ -164,6 +187,7 @@ export async function startBroker(config: Config, log: Logger, through = (store:
   try {
     const port = await listen(server, config.port, config.host);
     sweeper.start();
+    overview.start();
     const host = config.host.includes(':') ? `[${config.host}]` : config.host;
     const url = `http://${host}:${port}`;
     log.info({ url, store: store.kind, worker: config.worker.baseUrl, broker_id: brokerId }, 'the broker listens');

@@ -162,6 +162,7 @@ const schema = z.object({
   CALLBACK_ALLOW_HOSTS: hostPorts,
   CORS_ORIGINS: webOrigins,
   PASSTHROUGH_ADMIN: flag,
+  DASHBOARD_SHOW_CONTENT: flag,
 });
 
 /** The broker's settings. Durations are in milliseconds. */
@@ -194,6 +195,8 @@ export type Config = {
   };
   readonly corsOrigins: ReadonlySet<string>;
   readonly passthroughAdmin: boolean;
+  /** The dashboard shows what people and the worker wrote. */
+  readonly dashboardShowsContent: boolean;
   readonly apiKeys: readonly string[];
   readonly host: string;
   readonly port: number;
@@ -246,6 +249,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     corsOrigins: new Set(data.CORS_ORIGINS),
     passthroughAdmin: data.PASSTHROUGH_ADMIN,
+    dashboardShowsContent: data.DASHBOARD_SHOW_CONTENT,
     apiKeys: data.BROKER_API_KEY ?? [],
     host: data.HOST,
     port: data.PORT,

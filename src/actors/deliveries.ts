@@ -11,6 +11,7 @@ import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
+import { StateCounts } from './state-counts.ts';
 
 type Parts = {
   readonly outbox: Outbox;
@@ -38,6 +39,7 @@ export class Deliveries {
   readonly #webhook: Webhook | undefined;
   readonly #machine: typeof deliveryMachine;
   readonly #live = new Map<string, Actor<typeof deliveryMachine>>();
+  readonly #states = new StateCounts();
   readonly #claims = new Map<string, Delivery>();
   readonly #lines = new Map<string, PQueue>();
   readonly #renewing: NodeJS.Timeout;
@@ -51,12 +53,18 @@ export class Deliveries {
     this.#renewing = setInterval(() => void this.#renew(), parts.leaseMs / 4);
   }
 
+  /** How many destinations are in which state. */
+  get states(): Readonly<Record<string, number>> {
+    return this.#states.counts;
+  }
+
   /** A destination may have a callback due. A hint that may come too often. */
   hint(destination: Destination): void {
     const key = keyOf(destination);
     if (this.#draining || this.#live.has(key)) return;
     const actor = createActor(this.#machine, { id: key, input: { destination } });
     this.#live.set(key, actor);
+    this.#states.follow(actor);
     const gone = () => {
       this.#live.delete(key);
       this.#forget(key);

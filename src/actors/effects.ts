@@ -9,6 +9,7 @@ import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
 import { Relay } from './relay.ts';
 import type { Slots } from './slots.ts';
+import type { Traffic } from './traffic.ts';
 import { Turn } from './turn.ts';
 import type { WorkerHealth } from './worker-health.ts';
 
@@ -25,6 +26,7 @@ export class Effects {
   readonly #slots: Slots;
   readonly #leases: Leases;
   readonly #health: WorkerHealth;
+  readonly #traffic: Traffic;
   readonly #log: Logger;
   readonly #maxAttempts: number;
   readonly #deliver: (destination: Destination) => void;
@@ -37,6 +39,7 @@ export class Effects {
     slots: Slots;
     leases: Leases;
     health: WorkerHealth;
+    traffic: Traffic;
     log: Logger;
     maxAttempts: number;
     /** Told that a callback may be due. */
@@ -47,6 +50,7 @@ export class Effects {
     this.#slots = parts.slots;
     this.#leases = parts.leases;
     this.#health = parts.health;
+    this.#traffic = parts.traffic;
     this.#log = parts.log;
     this.#maxAttempts = parts.maxAttempts;
     this.#deliver = parts.deliver;
@@ -119,6 +123,7 @@ export class Effects {
     const message = { id: turn.messageId, payload: turn.payload, attempt: turn.attempt };
     const leave = AbortSignal.any([signal, turn.cancelled]);
     turn.called = true;
+    turn.calledAt = performance.now();
     try {
       const opened = await this.#worker.open(message, leave);
       if (opened.type === 'opened') {
@@ -197,6 +202,7 @@ export class Effects {
     const goOn = proceed && this.#slots.passesOn(turn.queue);
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
     this.#leases.drop(turn);
+    const workedMs = turn.calledAt === undefined ? undefined : performance.now() - turn.calledAt;
     let sentAt = 0;
     const settled = await this.#track(
       this.#persist(() => {
@@ -204,6 +210,7 @@ export class Effects {
         return this.#store.settle(turn, turn.last, turn.pending, outcome, goOn);
       }, signal),
     );
+    this.#traffic.ended(workedMs);
     const level = outcome.status === 'failed' ? 'warn' : 'info';
     this.#log[level]({ message_id: turn.messageId, user_id: turn.queue, attempt: turn.attempt, ...outcome }, 'ended');
     this.#callBack(turn);
@@ -215,6 +222,8 @@ export class Effects {
 
   #hold(turn: Turn, sentAt: number): boolean {
     const held = this.#leases.hold(turn, sentAt);
+    // By this broker's clock: on machines whose clocks differ from the store's, off by so much.
+    if (held && turn.attempt === 1) this.#traffic.claimed(Math.max(0, Date.now() - turn.queuedAt));
     if (held && turn.callback?.from === 'start') this.#callBack(turn);
     return held;
   }

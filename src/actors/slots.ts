@@ -23,6 +23,11 @@ export class Slots {
     return this.#held.size + this.#line.size;
   }
 
+  /** Queues that hold a slot. */
+  get held(): number {
+    return this.#held.size;
+  }
+
   /** False while calls are stopped. */
   get open(): boolean {
     return !this.#line.isPaused;

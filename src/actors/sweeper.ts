@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { Destination } from '../../machines/events.ts';
-import type { Store, Sweep } from '../store/store.ts';
+import type { Counts, Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
 
 /** Whether the store answers: all of it, a part, or nothing. */
-type StoreState = 'whole' | 'in part' | 'away';
+export type StoreState = 'whole' | 'in part' | 'away';
 
 /**
  * Finds queues with work, and callbacks due, that nobody here was told of: after a start, a crash of another broker, a lost hint.
@@ -25,6 +25,7 @@ export class Sweeper {
   #more = false;
   #stopped = false;
   #waiting = 0;
+  #counts: Counts | undefined;
   #state: StoreState = 'whole';
   #since = Date.now();
 
@@ -53,6 +54,21 @@ export class Sweeper {
   /** Messages waiting in the whole store: as of the last look, and what this broker has accepted since. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** What the store counted at the last look; undefined while it does not answer. */
+  get counts(): Counts | undefined {
+    return this.#counts;
+  }
+
+  /** Whether the store answers. */
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  /** Since when it has been in that state, in ms since 1970. */
+  get since(): number {
+    return this.#since;
   }
 
   /** Since when the store, or a part of it, has not answered, in ms since 1970; undefined while all of it does. */
@@ -88,11 +104,13 @@ export class Sweeper {
     const limit = this.#stopped ? 0 : Math.max(0, this.#room());
     this.#more = false;
     const sweep = await this.#store.sweep(limit).catch((error: unknown) => {
+      this.#counts = undefined;
       this.#note('away', error);
       throw error;
     });
     this.#note(sweep.complete ? 'whole' : 'in part');
     this.#more = sweep.due.length >= limit;
+    this.#counts = sweep.counts;
     this.#waiting = sweep.counts.waiting;
     if (this.#stopped) return sweep;
     for (const queue of sweep.due) this.#hint(queue);

@@ -12,6 +12,7 @@ export class Turn implements Claim {
   readonly token: number;
   readonly attempt: number;
   readonly payload: string;
+  readonly queuedAt: number;
   readonly callback: ClaimedMessage['callback'];
   /** Id of the last event known to be in the log. */
   last: number;
@@ -21,6 +22,8 @@ export class Turn implements Claim {
   call: WorkerCall | undefined;
   /** The worker call of the attempt that the store has counted last was made. */
   called = false;
+  /** When the worker call of this attempt was begun, in `performance.now()` time; undefined before. */
+  calledAt: number | undefined;
   /** When that attempt is due, in `performance.now()` time. */
   dueAt = 0;
   /** Aborted when the message was cancelled; shared by all attempts under one claim. */
@@ -32,6 +35,7 @@ export class Turn implements Claim {
     this.token = message.token;
     this.attempt = message.attempt;
     this.payload = message.payload;
+    this.queuedAt = message.queuedAt;
     this.callback = before ? before.callback : message.callback;
     this.last = message.last;
     this.#cancellation = before ? before.#cancellation : new AbortController();

@@ -19,7 +19,7 @@ export type Accepted = { readonly messageId: string; readonly enqueued: Admitted
  * `streamed`, joined to a feed that misses nothing, which is to be left. Throws Refusal and StoreUnavailable.
  */
 export async function accept(
-  { store, users, hub, sweeper, log }: Services,
+  { store, users, hub, sweeper, traffic, log }: Services,
   ctx: Context,
   message: Omit<NewMessage, 'id'> & { readonly userId: string },
   streamed: boolean,
@@ -47,6 +47,7 @@ export async function accept(
   );
   if (isNew) {
     sweeper.accepted();
+    traffic.accepted();
     users.hint(queue);
     feed?.accepted(enqueued.position);
   } else if (feed) hub.leave(feed);

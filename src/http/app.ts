@@ -3,10 +3,12 @@ import Koa, { type Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { Sweeper } from '../actors/sweeper.ts';
+import type { Traffic } from '../actors/traffic.ts';
 import type { Users } from '../actors/users.ts';
 import type { WorkerHealth } from '../actors/worker-health.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
+import type { Overview } from '../dashboard/overview.ts';
 import { Refusal } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
@@ -14,7 +16,8 @@ import type { Origins } from '../worker/origins.ts';
 import { authenticate } from './auth.ts';
 import { jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
-import { getDeadLetters } from './dead-letters.ts';
+import { dashboardRouter, getDashboardEvents, getDashboardStream } from './dashboard.ts';
+import { deleteDeadLetter, getDeadLetters } from './dead-letters.ts';
 import { engineRouter } from './engine/engine.ts';
 import type { Passthrough } from './engine/passthrough.ts';
 import { getHealth, getLive, getReady } from './health.ts';
@@ -31,6 +34,8 @@ export type Services = {
   readonly users: Users;
   readonly hub: Hub;
   readonly sweeper: Sweeper;
+  readonly traffic: Traffic;
+  readonly overview: Overview;
   readonly workerHealth: WorkerHealth;
   readonly endpoints: Endpoints;
   readonly log: Logger;
@@ -40,6 +45,8 @@ export type Services = {
   readonly passthrough: Passthrough;
   /** Whether the engine's administration is passed through, too. */
   readonly passthroughAdmin: boolean;
+  /** Whether the dashboard shows what people and the worker wrote. */
+  readonly dashboardShowsContent: boolean;
   /** Origins whose pages may call the broker. */
   readonly corsOrigins: ReadonlySet<string>;
   readonly maxBodyBytes: number;
@@ -66,6 +73,9 @@ export function createApp(services: Services): Koa {
   api.delete('/queue/:user_id/messages/:message_id', deleteMessage(services));
   api.post('/queue/:user_id/messages/:message_id/retry', retryMessage(services));
   api.get('/dead-letters', getDeadLetters(services));
+  api.delete('/dead-letters/:message_id', deleteDeadLetter(services));
+  api.get('/dashboard/events', getDashboardEvents(services));
+  api.get('/dashboard/stream', getDashboardStream(services));
 
   const app = new Koa();
   app.silent = true;
@@ -73,6 +83,8 @@ export function createApp(services: Services): Koa {
   app.use(problems(services.log));
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
   app.use(health.routes()).use(health.allowedMethods());
+  const dashboard = dashboardRouter();
+  app.use(dashboard.routes()).use(dashboard.allowedMethods());
   app.use(engineRouter(services).routes());
   app.use(authenticate(services.keys));
   app.use(wellFormedPath);

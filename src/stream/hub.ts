@@ -16,9 +16,15 @@ export class Hub {
   readonly #store: Store;
   readonly #open = new Map<string, Open>();
   readonly #queues = new Map<string, Watched>();
+  #listeners = 0;
 
   constructor(store: Store) {
     this.#store = store;
+  }
+
+  /** How many follow a message here: those who joined and have not left. */
+  get listeners(): number {
+    return this.#listeners;
   }
 
   /**
@@ -33,6 +39,7 @@ export class Hub {
       this.#open.set(key, open);
     }
     open.listeners += 1;
+    this.#listeners += 1;
     const { feed } = open;
     try {
       await this.#watch(feed).watching;
@@ -44,6 +51,7 @@ export class Hub {
   }
 
   leave(feed: Feed): void {
+    this.#listeners -= 1;
     const key = keyOf(feed.queue, feed.messageId);
     const open = this.#open.get(key);
     // A feed that had ended may have given its place to a newer one; whoever still reads it needs nothing from here.

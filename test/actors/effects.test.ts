@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { Effects } from '../../src/actors/effects.ts';
 import { Leases } from '../../src/actors/leases.ts';
 import { Slots } from '../../src/actors/slots.ts';
+import { Traffic } from '../../src/actors/traffic.ts';
 import { WorkerHealth } from '../../src/actors/worker-health.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import { Worker } from '../../src/worker/worker.ts';
@@ -29,7 +30,17 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
     await worker.close();
     await store.close();
   });
-  const real = new Effects({ store, worker, slots, leases, health, log, maxAttempts: 3, deliver: () => {} });
+  const real = new Effects({
+    store,
+    worker,
+    slots,
+    leases,
+    health,
+    traffic: new Traffic(),
+    log,
+    maxAttempts: 3,
+    deliver: () => {},
+  });
   await store.enqueue(aMessage('u', { id: 'm' }));
   const { signal } = new AbortController();
   t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });
