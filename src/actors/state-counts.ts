@@ -1,7 +1,14 @@
-import type { Actor, AnyStateMachine } from 'xstate';
-
 /** A state that is in others stands behind them: `dispatching` or `dispatching.claiming`. */
 type StateValue = string | { readonly [state: string]: StateValue | undefined };
+
+/** An actor, as far as it is followed. */
+type Followed = {
+  subscribe(observer: {
+    next: (snapshot: { value: StateValue }) => void;
+    complete: () => void;
+    error: () => void;
+  }): unknown;
+};
 
 /**
  * How many of a broker's actors are in which state. Counted as they move from one to the next, so that it costs the same
@@ -11,7 +18,7 @@ export class StateCounts {
   readonly #counts = new Map<string, number>();
 
   /** Counts an actor until it has gone. To be called before it is started. */
-  follow(actor: Actor<AnyStateMachine>): void {
+  follow(actor: Followed): void {
     let state: string | undefined;
     const move = (to: string | undefined) => {
       if (to === state) return;
