@@ -21,7 +21,7 @@ const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
 const LOAD_MS = 45_000;
 const USERS = ['ruth', 'boaz', 'naomi', 'esther', 'mordecai', 'daniel', 'hannah', 'samuel', 'lydia', 'silas'];
 
-const DESKTOP = { viewport: { width: 1280, height: 900 } } satisfies BrowserContextOptions;
+const DESKTOP = { viewport: { width: 1280, height: 1200 } } satisfies BrowserContextOptions;
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true } satisfies BrowserContextOptions;
 
 const directory = mkdtempSync(join(tmpdir(), 'screenshots-'));
@@ -69,7 +69,7 @@ async function picture(name: string, options: BrowserContextOptions, prepare?: (
   // Some frames, so that all that comes with them is there.
   await delay(3000);
   await prepare?.(page);
-  await page.screenshot({ path: join(IMAGES, `${name}.png`), fullPage: name === 'dashboard-light' });
+  await page.screenshot({ path: join(IMAGES, `${name}.png`) });
   await context.close();
 }
 
@@ -77,27 +77,27 @@ async function openBusiest(page: Page): Promise<void> {
   await page.locator('tr[data-user] button').first().click();
   await page.waitForSelector('.events li');
   await delay(2000);
-  await page.locator('#queue').scrollIntoViewIfNeeded();
-  await page.locator('section.queue').evaluate((element) => element.scrollIntoView());
+  // The page gives the queue's heading the focus, and with it brings it into view.
+  await page.locator('section.queue .close').scrollIntoViewIfNeeded();
 }
 
 /** People who talk, a few more at once than there are worker calls; some of them in vain. */
 async function makeLoad(): Promise<void> {
   for (let turn = 0; !stop.signal.aborted; turn += 1) {
-    const user = USERS[(turn * turn + turn) % USERS.length] ?? 'ruth';
+    const user = USERS[(turn * 7) % USERS.length] ?? 'ruth';
     const text =
-      turn % 29 === 7 ? '[[status=400]] Hi' : `[[text="${'In the beginning was the Word. '.repeat(3)}" ttft=900]] Hi`;
+      turn % 37 === 7 ? '[[status=400]] Hi' : `[[text="${'In the beginning was the Word. '.repeat(3)}" ttft=900]] Hi`;
     await fetch(`${broker.url}/api/v1/message`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
-        user_id: turn % 3 ? user : `${user}-${turn % 60}`,
+        user_id: turn % 2 ? `${user}-${turn % 40}` : user,
         org_id: 'unfoldingWord',
         client_id: 'web',
         message: text,
         ...(turn % 4 ? {} : { callback_url: `http://${host}/` }),
       }),
     });
-    await delay(150 + 100 * Math.sin(turn / 20));
+    await delay(130 + 90 * Math.sin(turn / 25));
   }
 }

@@ -3,9 +3,12 @@ import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { deliveryMachine } from '../../machines/delivery.ts';
 import { userMachine } from '../../machines/user.ts';
 import { childrenOf, type Edge, edgesOf, nodesOf } from './definition.ts';
-import type { Chart, ChartState } from './frame.ts';
+import type { Chart, ChartEdge, ChartState } from './frame.ts';
 
 const STATE = { width: 118, height: 44 };
+/** Of a state that has others in it, above them. */
+const TITLE_HEIGHT = 18;
+const MARGIN = 6;
 
 type Point = { readonly x: number; readonly y: number };
 
@@ -17,7 +20,7 @@ export function charts(): readonly Chart[] {
 /** A machine laid out from top to bottom: its states, and one line for each pair of them that something leads between. */
 export function chartOf(name: string, machine: AnyStateMachine): Chart {
   const graph = new Graph({ compound: true, multigraph: true });
-  graph.setGraph({ rankdir: 'TB', nodesep: 20, ranksep: 26, edgesep: 10, marginx: 8, marginy: 8 });
+  graph.setGraph({ rankdir: 'TB', nodesep: 20, ranksep: 38, edgesep: 10 });
   const nodes = nodesOf(machine.root).slice(1);
   for (const node of nodes) {
     graph.setNode(node.id, isCompound(node) ? {} : { ...STATE });
@@ -31,27 +34,35 @@ export function chartOf(name: string, machine: AnyStateMachine): Chart {
   }
   layout(graph);
   const states = nodes.map((node): ChartState => {
-    const { x, y, width, height } = boxOf(graph.node(node.id));
     const compound = isCompound(node);
-    return { path: node.path.join('.'), name: node.key, compound, x: x - width / 2, y: y - height / 2, width, height };
+    const { x, y, width, height } = boxOf(graph.node(node.id));
+    const title = compound ? TITLE_HEIGHT : 0;
+    return { path: pathOf(node), name: node.key, compound, x, y: y - title, width, height: height + title };
   });
   const boxes = new Map(states.map((state) => [state.path, state]));
-  const { width = 0, height = 0 } = graph.graph();
-  return {
-    name,
-    width: Math.ceil(width),
-    height: Math.ceil(height),
-    states,
-    edges: edges.map(({ from, to, labels }) => {
-      const { points = [] } = graph.edge(leafOf(from).id, leafOf(to).id, nameOf({ from, to }));
-      const outside = isCompound(from) && !within(to, from) ? cutOff(points, boxes.get(from.path.join('.'))) : points;
-      const line =
-        isCompound(to) && !within(from, to)
-          ? cutOff(outside.toReversed(), boxes.get(to.path.join('.'))).toReversed()
-          : outside;
-      return { from: from.path.join('.'), to: to.path.join('.'), labels, points: line.map(rounded) };
-    }),
-  };
+  const lines = edges.map(({ from, to, labels }): ChartEdge => {
+    const { points = [] } = graph.edge(leafOf(from).id, leafOf(to).id, nameOf({ from, to }));
+    const begun = isCompound(from) && !within(to, from) ? cutOff(points, boxes.get(pathOf(from))) : points;
+    const ended =
+      isCompound(to) && !within(from, to) ? cutOff(begun.toReversed(), boxes.get(pathOf(to))).toReversed() : begun;
+    return { from: pathOf(from), to: pathOf(to), labels, points: ended.map(rounded) };
+  });
+  return { name, ...frameOf(states, lines), states, edges: lines };
+}
+
+/** What has to be seen for all of it to be: lines may go round the outermost states. */
+function frameOf(states: readonly ChartState[], edges: readonly ChartEdge[]) {
+  const points = [...states, ...edges.flatMap((edge) => edge.points)];
+  const corners = states.map(({ x, y, width, height }) => ({ x: x + width, y: y + height }));
+  const x = Math.min(...points.map((point) => point.x)) - MARGIN;
+  const y = Math.min(...points.map((point) => point.y)) - MARGIN;
+  const width = Math.max(...[...points, ...corners].map((point) => point.x)) + MARGIN - x;
+  const height = Math.max(...[...points, ...corners].map((point) => point.y)) + MARGIN - y;
+  return { x, y, width, height };
+}
+
+function pathOf(node: AnyStateNode): string {
+  return node.path.join('.');
 }
 
 function nameOf({ from, to }: Pick<Edge, 'from' | 'to'>): string {
@@ -93,9 +104,13 @@ function crossing(inside: Point, outside: Point, box: ChartState): Point {
   return { x: inside.x + share * dx, y: inside.y + share * dy };
 }
 
-function boxOf(label: { x?: number; y?: number; width?: number; height?: number }) {
-  const { x = 0, y = 0, width = 0, height = 0 } = label;
-  return { x: Math.round(x), y: Math.round(y), width: Math.round(width), height: Math.round(height) };
+function boxOf({ x = 0, y = 0, width = 0, height = 0 }: { x?: number; y?: number; width?: number; height?: number }) {
+  return {
+    x: Math.round(x - width / 2),
+    y: Math.round(y - height / 2),
+    width: Math.round(width),
+    height: Math.round(height),
+  };
 }
 
 function rounded({ x, y }: Point): Point {

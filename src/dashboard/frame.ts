@@ -89,6 +89,9 @@ export type Hour = {
 /** A machine as it is drawn, laid out from its definition. Lengths are in pixels. */
 export type Chart = {
   readonly name: string;
+  /** What is to be seen of the plane. */
+  readonly x: number;
+  readonly y: number;
   readonly width: number;
   readonly height: number;
   /** Those that are in others come after them. */

@@ -30,11 +30,11 @@ export function Machines({ charts, states }) {
 
 /** @param {{ chart: Chart, states: States }} props */
 function Machine({ chart, states }) {
-  const { name, width, height } = chart;
+  const { name, x, y, width, height } = chart;
   return html`
     <figure class="machine" data-machine=${name}>
       <figcaption><strong>${TITLES.get(name) ?? name}</strong> <small>${NOTES.get(name) ?? ''}</small></figcaption>
-      <svg viewBox="0 0 ${width} ${height}" style=${{ maxWidth: `${width}px` }} aria-hidden="true">
+      <svg viewBox="${x} ${y} ${width} ${height}" style=${{ maxWidth: `${width}px` }} aria-hidden="true">
         <defs>
           <marker id="arrow-${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
             <path d="M0 0 8 4 0 8z" />

@@ -9,6 +9,14 @@ import { html } from './html.js';
 
 const HEIGHT = 150;
 const HOUR_SECONDS = 3600;
+/** Of a broker that has just started, no less is shown. */
+const LEAST_SECONDS = 120;
+const CLOCK = new Intl.DateTimeFormat('en', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
 
 /** @type {readonly Plotted[]} */
 const PLOTS = [
@@ -122,10 +130,13 @@ function optionsOf({ lines, format }, width) {
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { range: (_, __, to) => [to - HOUR_SECONDS, to] },
+      x: { range: (_, from, to) => [Math.max(to - HOUR_SECONDS, Math.min(from, to - LEAST_SECONDS)), to] },
       y: { range: (_, __, to) => [0, Math.max(to * 1.1, 0.001)] },
     },
-    axes: [axis, { ...axis, size: 62, values: (_, values) => values.map((value) => format(value)) }],
+    axes: [
+      { ...axis, space: 90, values: (_, values) => values.map((at) => CLOCK.format(at * 1000)) },
+      { ...axis, size: 62, values: (_, values) => values.map((value) => format(value)) },
+    ],
     series: [
       {},
       ...lines.map((_, index) => ({

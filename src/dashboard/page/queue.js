@@ -72,11 +72,11 @@ export function QueueView({ userId, showContent, ask, close }) {
         html`
           <p>State: <strong>${queue.state}</strong>. Waiting: <strong>${count(queue.queue_length)}</strong>.</p>
           ${queue.queue_length > 0 && html`<p><button type="button" onClick=${clear}>Cancel all that wait</button></p>`}
-          ${queue.messages.length > 0 && html`<${Messages} messages=${queue.messages} cancel=${cancel} />`}
           ${
             queue.current_message_id &&
             html`<${Events} key=${queue.current_message_id} userId=${userId} messageId=${queue.current_message_id} showContent=${showContent} />`
           }
+          ${queue.messages.length > 0 && html`<${Messages} messages=${queue.messages} cancel=${cancel} />`}
         `
       }
     </section>
