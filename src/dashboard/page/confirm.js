@@ -10,16 +10,14 @@ import { html } from './html.js';
 export function Confirm({ asked, onAnswer }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => dialog.current?.showModal(), []);
-  const answer = (/** @type {boolean} */ yes) => {
-    dialog.current?.close();
-    onAnswer(yes);
-  };
+  // Closed first, so that the focus goes back before it is gone; the browser closes it by itself with Escape.
+  const answer = (/** @type {string} */ value) => dialog.current?.close(value);
   return html`
-    <dialog ref=${dialog} aria-labelledby="question" onCancel=${() => onAnswer(false)}>
+    <dialog ref=${dialog} aria-labelledby="question" onClose=${() => onAnswer(dialog.current?.returnValue === 'yes')}>
       <p id="question">${asked.question}</p>
       <div class="actions">
-        <button type="button" autofocus onClick=${() => answer(false)}>No</button>
-        <button type="button" class="danger" onClick=${() => answer(true)}>${asked.yes}</button>
+        <button type="button" autofocus onClick=${() => answer('no')}>No</button>
+        <button type="button" class="danger" onClick=${() => answer('yes')}>${asked.yes}</button>
       </div>
     </dialog>
   `;
