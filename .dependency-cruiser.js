@@ -32,7 +32,7 @@ export default {
       },
       to: {
         path: '^(src|machines|test)/.+[.]ts$',
-        pathNot: '(/main|/broker-that-stops|[.]test)[.]ts$',
+        pathNot: ['(/main|/broker-that-stops|[.]test)[.]ts$', '[.]d[.]ts$'],
         reachable: false,
       },
     },

@@ -18,7 +18,7 @@ export type Frame = {
   readonly dead_letters: readonly DeadLetterView[];
 };
 
-export type StoreState = 'whole' | 'in part' | 'away';
+type StoreState = 'whole' | 'in part' | 'away';
 export type States = Readonly<Record<string, number>>;
 
 export type WorkerView = {
@@ -27,7 +27,7 @@ export type WorkerView = {
   readonly since: string;
 };
 
-export type CountsView = {
+type CountsView = {
   readonly active_queues: number;
   readonly waiting: number;
   readonly processing: number;
