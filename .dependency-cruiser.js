@@ -70,7 +70,8 @@ export default {
     {
       name: 'only-actors-run-machines',
       severity: 'error',
-      comment: 'Machines are run by actors, and drawn by the dashboard; everyone else knows their events as types at most.',
+      comment:
+        'Machines are run by actors, and drawn by the dashboard; everyone else knows their events as types at most.',
       from: { path: '^src/', pathNot: ['^src/actors/', DRAWING] },
       to: { path: '^machines/', dependencyTypesNot: ['type-only'] },
     },
