@@ -4,6 +4,8 @@
  * @type {import('dependency-cruiser').IConfiguration}
  */
 const WIRING = '^src/broker[.]ts$';
+/** What draws the machines from their definitions. */
+const DRAWING = '^src/dashboard/(definition|chart)[.]ts$';
 
 export default {
   forbidden: [
@@ -30,7 +32,7 @@ export default {
       },
       to: {
         path: '^(src|machines|test)/.+[.]ts$',
-        pathNot: '(/main|/broker-that-stops|[.]test)[.]ts$',
+        pathNot: ['(/main|/broker-that-stops|[.]test)[.]ts$', '[.]d[.]ts$'],
         reachable: false,
       },
     },
@@ -68,15 +70,16 @@ export default {
     {
       name: 'only-actors-run-machines',
       severity: 'error',
-      comment: 'Machines are run by actors; everyone else knows their events as types at most.',
-      from: { path: '^src/', pathNot: '^src/actors/' },
+      comment:
+        'Machines are run by actors, and drawn by the dashboard; everyone else knows their events as types at most.',
+      from: { path: '^src/', pathNot: ['^src/actors/', DRAWING] },
       to: { path: '^machines/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'only-actors-use-xstate',
       severity: 'error',
-      comment: 'And the inspector, which shows them.',
-      from: { path: '^src/', pathNot: '^src/(actors|inspector)/' },
+      comment: 'And the inspector, which shows them, and the charts.',
+      from: { path: '^src/', pathNot: ['^src/(actors|inspector)/', DRAWING] },
       to: { path: '(^|/)node_modules/xstate/' },
     },
     {
@@ -98,6 +101,7 @@ export default {
           '^src/http/',
           '^src/actors/',
           '^src/stream/',
+          '^src/dashboard/',
           '^src/store/(store|events|result)[.]ts$',
           '^src/callbacks/details[.]ts$',
           '^src/worker/origins[.]ts$',

@@ -3,11 +3,12 @@
  * `node scripts/charts.ts` writes them; with `--check` it only says which are out of date, and fails if one is.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { deliveryMachine } from '../machines/delivery.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
 import { userMachine } from '../machines/user.ts';
 import { workerHealthMachine } from '../machines/worker-health.ts';
+import { childrenOf, labelOf, nodesOf, transitionsOf } from '../src/dashboard/definition.ts';
 
 const DOCUMENT = new URL('../ARCHITECTURE.md', import.meta.url);
 const MACHINES: Readonly<Record<string, AnyStateMachine>> = {
@@ -61,33 +62,6 @@ export function chart(machine: AnyStateMachine): string {
   return [`\`\`\`mermaid\n${lines.join('\n    ')}\n\`\`\``, ...notes].join('\n\n');
 }
 
-/** All states of a machine, the root first. */
-export function nodesOf(node: AnyStateNode): readonly AnyStateNode[] {
-  return [node, ...childrenOf(node).flatMap(nodesOf)];
-}
-
-/** Every way out of a state that its definition names, each guarded candidate by itself. */
-export function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinition[] {
-  return [...(node.always ?? []), ...[...node.transitions.values()].flat()];
-}
-
-/** What makes a transition happen: its event, or what came of an effect, and its guard. */
-export function labelOf({ source, eventType, guard }: AnyTransitionDefinition): string {
-  const type = String(eventType);
-  const effect = source.invoke.find(({ id }) => type.endsWith(`.actor.${id}`));
-  const name = typeof effect?.src === 'string' ? effect.src : effect?.id;
-  const result = type.startsWith('xstate.done.') ? 'done' : 'failed';
-  // A colon would end the label, and an asterisk is markup in Markdown.
-  const event = name ? `${name} ${result}` : type.replace('xstate.error.actor.*', 'actor broke');
-  const condition = guard ? guardName(guard) : (source.transitions.get(type)?.length ?? 0) > 1 ? 'else' : '';
-  return [event, condition && `[${condition}]`].filter(Boolean).join(' ') || 'always';
-}
-
-function guardName(guard: unknown): string {
-  if (typeof guard === 'function') return guard.name;
-  return typeof guard === 'object' && guard && 'type' in guard ? String(guard.type) : String(guard);
-}
-
 function inside(node: AnyStateNode): readonly string[] {
   const [initial] = node.initial.target;
   return [
@@ -98,10 +72,6 @@ function inside(node: AnyStateNode): readonly string[] {
         : [nameOf(child)],
     ),
   ];
-}
-
-function childrenOf(node: AnyStateNode): readonly AnyStateNode[] {
-  return Object.values(node.states);
 }
 
 function nameOf(node: AnyStateNode): string {

@@ -15,6 +15,7 @@ import { Composer } from './callbacks/composer.ts';
 import { Endpoints } from './callbacks/endpoint.ts';
 import { Tokens } from './callbacks/tokens.ts';
 import type { Config } from './config.ts';
+import { Overview } from './dashboard/overview.ts';
 import { createApp } from './http/app.ts';
 import { Passthrough } from './http/engine/passthrough.ts';
 import { Keys } from './http/keys.ts';
@@ -125,18 +126,34 @@ export async function startBroker(
   metrics.serve(() => ({
     store: sweeper.last,
     workerUp: workerHealth.well,
-    calls: slots.taken,
+    calls: slots.held,
     listeners: hub.listeners,
     users: users.size,
   }));
   store.onCancelled((claim) => leases.cancelled(claim));
 
   let accepting = true;
+  const overview = new Overview({
+    store,
+    sweeper,
+    users,
+    deliveries,
+    slots,
+    hub,
+    workerHealth,
+    traffic: metrics.traffic,
+    log,
+    brokerId,
+    version: version(),
+    showContent: config.dashboardShowsContent,
+    accepting: () => accepting,
+  });
   const app = createApp({
     store,
     users,
     hub,
     sweeper,
+    overview,
     workerHealth,
     endpoints,
     log,
@@ -146,6 +163,7 @@ export async function startBroker(
     origins,
     passthrough,
     passthroughAdmin: config.passthroughAdmin,
+    dashboardShowsContent: config.dashboardShowsContent,
     corsOrigins: config.corsOrigins,
     maxBodyBytes: config.maxBodyBytes,
     maxWaiting: config.maxWaiting,
@@ -165,6 +183,7 @@ export async function startBroker(
       () => effects.finished(),
       () => deliveries.stop(Math.min(config.shutdownMs, CALLBACKS_WITHIN_MS)),
       () => endpoints.close(),
+      () => overview.stop(),
       () => hub.close(),
       () => closeServer(server),
       () => leases.close(),
@@ -190,6 +209,7 @@ export async function startBroker(
     }
     const port = await listen(server, config.port, config.host);
     sweeper.start();
+    overview.start();
     const host = config.host.includes(':') ? `[${config.host}]` : config.host;
     const url = `http://${host}:${port}`;
     log.info({ url, store: store.kind, worker: config.worker.baseUrl, broker_id: brokerId }, 'the broker listens');

@@ -155,6 +155,7 @@ const schema = z.object({
   INSPECT: flag,
   INSPECT_PORT: count(8080, 0, 65_535),
   INSPECT_USERS: queues,
+  DASHBOARD_SHOW_CONTENT: flag,
 });
 
 /** The broker's settings. Durations are in milliseconds. */
@@ -193,6 +194,8 @@ export type Config = {
     /** The queues that are shown; all of them when there is none. */
     readonly users: readonly string[];
   };
+  /** The dashboard shows what people and the worker wrote. */
+  readonly dashboardShowsContent: boolean;
   readonly apiKeys: readonly string[];
   readonly host: string;
   readonly port: number;
@@ -249,6 +252,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     corsOrigins: new Set(data.CORS_ORIGINS),
     passthroughAdmin: data.PASSTHROUGH_ADMIN,
     inspector: { on: data.INSPECT, port: data.INSPECT_PORT, users: data.INSPECT_USERS },
+    dashboardShowsContent: data.DASHBOARD_SHOW_CONTENT,
     apiKeys: data.BROKER_API_KEY ?? [],
     host: data.HOST,
     port: data.PORT,

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { END_STATUSES } from '../machines/events.ts';
 import type { Sweep } from './store/store.ts';
+import { Traffic } from './traffic.ts';
 
 /** Seconds, from a message that finds nobody before it to one that waits for an hour. */
 const WAITS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
@@ -44,13 +45,15 @@ const GAUGES: readonly Reading[] = [
 export class Metrics {
   readonly #registry = new Registry();
 
-  readonly queueWait = this.#histogram('broker_queue_wait_seconds', WAITS, 'From acceptance to the first claim.');
+  /** The same for the dashboard, of which the brokers add up what each has counted. */
+  readonly traffic = new Traffic();
+  readonly #queueWait = this.#histogram('broker_queue_wait_seconds', WAITS, 'From acceptance to the first claim.');
   readonly firstEvent = this.#histogram(
     'broker_worker_first_event_seconds',
     CALLS,
     'From a worker call to its first event.',
   );
-  readonly workerCall = this.#histogram(
+  readonly #workerCall = this.#histogram(
     'broker_worker_call_seconds',
     CALLS,
     'From a worker call to the end of its response.',
@@ -65,6 +68,18 @@ export class Metrics {
   /** `delivered`, `undelivered`, or `silent`: there was nothing to tell. */
   readonly callbacks = this.#counter('broker_callbacks_total', 'status', 'Callbacks, by what became of them.');
   readonly refusals = this.#counter('broker_refusals_total', 'code', 'Requests refused, by the code of the answer.');
+
+  /** A message was claimed for the first time, after so many ms in its queue. */
+  claimed(waitedMs: number): void {
+    this.#queueWait.observe(waitedMs / 1000);
+    this.traffic.claimed(waitedMs);
+  }
+
+  /** A message that was worked on has ended; its last worker call took so many ms, undefined when none was made. */
+  ended(workedMs: number | undefined): void {
+    if (workedMs !== undefined) this.#workerCall.observe(workedMs / 1000);
+    this.traffic.ended(workedMs);
+  }
 
   /** `present`: asked each time somebody reads. */
   serve(present: () => Present): void {

@@ -14,6 +14,7 @@ import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
 import { traceHeaders } from '../trace.ts';
 import type { Inspection } from './inspection.ts';
+import { StateCounts } from './state-counts.ts';
 
 type Parts = {
   readonly outbox: Outbox;
@@ -43,6 +44,7 @@ export class Deliveries {
   readonly #webhook: Webhook | undefined;
   readonly #machine: typeof deliveryMachine;
   readonly #live = new Map<string, Actor<typeof deliveryMachine>>();
+  readonly #states = new StateCounts();
   readonly #claims = new Map<string, Delivery>();
   readonly #lines = new Map<string, PQueue>();
   readonly #renewing: NodeJS.Timeout;
@@ -56,12 +58,18 @@ export class Deliveries {
     this.#renewing = setInterval(() => void this.#renew(), parts.leaseMs / 4);
   }
 
+  /** How many destinations are in which state. */
+  get states(): Readonly<Record<string, number>> {
+    return this.#states.counts;
+  }
+
   /** A destination may have a callback due. A hint that may come too often. */
   hint(destination: Destination): void {
     const key = keyOf(destination);
     if (this.#draining || this.#live.has(key)) return;
     const actor = createActor(this.#machine, { id: key, input: { destination }, ...this.#parts.inspection });
     this.#live.set(key, actor);
+    this.#states.follow(actor);
     const gone = () => {
       this.#live.delete(key);
       this.#forget(key);

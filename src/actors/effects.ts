@@ -124,12 +124,13 @@ export class Effects {
     const message = { id, payload, attempt, trace };
     const leave = AbortSignal.any([signal, turn.cancelled]);
     turn.called = true;
-    turn.calledAt = performance.now();
+    const calledAt = performance.now();
+    turn.calledAt = calledAt;
     try {
       const opened = await this.#worker.open(message, leave);
       this.#metrics.workerCalls.inc({ outcome: opened.type });
       if (opened.type === 'opened') {
-        this.#metrics.firstEvent.observe(secondsSince(turn.calledAt));
+        this.#metrics.firstEvent.observe((performance.now() - calledAt) / 1000);
         // The state may be left, or the message cancelled, before anybody reads the call.
         leave.addEventListener('abort', () => opened.call.close(), { once: true });
         if (leave.aborted) opened.call.close();
@@ -188,7 +189,6 @@ export class Effects {
     } finally {
       signal.removeEventListener('abort', leave);
       call.close();
-      this.#metrics.workerCall.observe(secondsSince(turn.calledAt));
     }
   }
 
@@ -206,6 +206,7 @@ export class Effects {
     const goOn = proceed && this.#slots.passesOn(turn.queue);
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
     this.#leases.drop(turn);
+    const workedMs = turn.calledAt === undefined ? undefined : performance.now() - turn.calledAt;
     let sentAt = 0;
     const settled = await this.#track(
       this.#persist(() => {
@@ -213,6 +214,7 @@ export class Effects {
         return this.#store.settle(turn, turn.last, turn.pending, outcome, goOn);
       }, signal),
     );
+    this.#metrics.ended(workedMs);
     const level = outcome.status === 'failed' ? 'warn' : 'info';
     // What went wrong in the worker's own words may hold some of the message.
     const code = outcome.status === 'completed' ? undefined : outcome.code;
@@ -226,7 +228,7 @@ export class Effects {
 
   #hold(turn: Turn, sentAt: number): boolean {
     if (!this.#leases.hold(turn, sentAt)) return false;
-    if (turn.attempt === 1) this.#metrics.queueWait.observe(turn.waitedMs / 1000);
+    if (turn.attempt === 1) this.#metrics.claimed(turn.waitedMs);
     if (turn.callback?.from === 'start') this.#callBack(turn);
     return true;
   }
@@ -293,9 +295,4 @@ export class Effects {
     work.then(forget, forget);
     return work;
   }
-}
-
-/** `at`: in `performance.now()` time. */
-function secondsSince(at: number): number {
-  return (performance.now() - at) / 1000;
 }

@@ -24,7 +24,7 @@ export class Slots {
   }
 
   /** Queues that hold a slot. */
-  get taken(): number {
+  get held(): number {
     return this.#held.size;
   }
 

@@ -5,7 +5,7 @@ import type { Store, Sweep } from '../store/store.ts';
 const EVERY_MS = 500;
 
 /** Whether the store answers: all of it, a part, or nothing. */
-type StoreState = 'whole' | 'in part' | 'away';
+export type StoreState = 'whole' | 'in part' | 'away';
 
 /**
  * Finds queues with work, and callbacks due, that nobody here was told of: after a start, a crash of another broker, a lost hint.
@@ -54,6 +54,16 @@ export class Sweeper {
   /** Messages waiting in the whole store: as of the last look, and what this broker has accepted since. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Whether the store answers. */
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  /** Since when it has been in that state, in ms since 1970. */
+  get since(): number {
+    return this.#since;
   }
 
   /** Since when the store, or a part of it, has not answered, in ms since 1970; undefined while all of it does. */

@@ -24,8 +24,8 @@ export class Turn implements Claim {
   call: WorkerCall | undefined;
   /** The worker call of the attempt that the store has counted last was made. */
   called = false;
-  /** When it was, in `performance.now()` time. */
-  calledAt = 0;
+  /** When the worker call of this attempt was begun, in `performance.now()` time; undefined before. */
+  calledAt: number | undefined;
   /** When that attempt is due, in `performance.now()` time. */
   dueAt = 0;
   /** Aborted when the message was cancelled; shared by all attempts under one claim. */

@@ -4,6 +4,7 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import type { Effects } from './effects.ts';
 import type { Inspection } from './inspection.ts';
+import { StateCounts } from './state-counts.ts';
 
 /** What users do to the world: the effects of their machine. */
 export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
@@ -13,6 +14,7 @@ export type UserState = 'idle' | 'dispatching' | 'streaming';
 /** The live users of this broker: the supervisor and the actors it keeps, one for each queue that has work here. */
 export class Users {
   readonly #live = new Map<string, Actor<typeof userMachine>>();
+  readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
   readonly #effects: UserEffects;
@@ -60,6 +62,11 @@ export class Users {
     return this.#live.size;
   }
 
+  /** How many of them are in which state. */
+  get states(): Readonly<Record<string, number>> {
+    return this.#states.counts;
+  }
+
   /** A queue may have work. A hint that may come too often, and carries no message. */
   hint(queue: string): void {
     this.#supervisor.send({ type: 'queue.work', queue });
@@ -95,6 +102,7 @@ export class Users {
     if (!user) {
       user = createActor(this.#machine, { id: queue, parent: this.#supervisor, input: { queue } });
       this.#live.set(queue, user);
+      this.#states.follow(user);
       user.start();
     }
     user.send({ type: 'work' });

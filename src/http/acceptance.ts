@@ -20,7 +20,7 @@ export type Accepted = { readonly messageId: string; readonly enqueued: Admitted
  * `streamed`, joined to a feed that misses nothing, which is to be left. Throws Refusal and StoreUnavailable.
  */
 export async function accept(
-  { store, users, hub, sweeper, log }: Services,
+  { store, users, hub, sweeper, metrics, log }: Services,
   ctx: Context,
   message: Omit<NewMessage, 'id' | 'trace'> & { readonly userId: string },
   streamed: boolean,
@@ -46,6 +46,7 @@ export async function accept(
   log.info({ ...traceFields(trace), message_id: messageId, user_id: userId, queue, duplicate: !isNew }, 'accepted');
   if (isNew) {
     sweeper.accepted();
+    metrics.traffic.accepted();
     users.hint(queue);
     feed?.accepted(enqueued.position);
   } else if (feed) hub.leave(feed);

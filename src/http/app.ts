@@ -7,6 +7,7 @@ import type { Users } from '../actors/users.ts';
 import type { WorkerHealth } from '../actors/worker-health.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
+import type { Overview } from '../dashboard/overview.ts';
 import { Refusal } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
@@ -15,7 +16,8 @@ import type { Origins } from '../worker/origins.ts';
 import { authenticate } from './auth.ts';
 import { jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
-import { getDeadLetters } from './dead-letters.ts';
+import { dashboardRouter, getDashboardEvents, getDashboardStream } from './dashboard.ts';
+import { deleteDeadLetter, getDeadLetters } from './dead-letters.ts';
 import { docsRouter, getOpenApi } from './docs/docs.ts';
 import { engineRouter } from './engine/engine.ts';
 import type { Passthrough } from './engine/passthrough.ts';
@@ -34,6 +36,7 @@ export type Services = {
   readonly users: Users;
   readonly hub: Hub;
   readonly sweeper: Sweeper;
+  readonly overview: Overview;
   readonly workerHealth: WorkerHealth;
   readonly endpoints: Endpoints;
   readonly log: Logger;
@@ -44,6 +47,8 @@ export type Services = {
   readonly passthrough: Passthrough;
   /** Whether the engine's administration is passed through, too. */
   readonly passthroughAdmin: boolean;
+  /** Whether the dashboard shows what people and the worker wrote. */
+  readonly dashboardShowsContent: boolean;
   /** Origins whose pages may call the broker. */
   readonly corsOrigins: ReadonlySet<string>;
   readonly maxBodyBytes: number;
@@ -72,6 +77,9 @@ export function createApp(services: Services): Koa {
   api.delete('/queue/:user_id/messages/:message_id', deleteMessage(services));
   api.post('/queue/:user_id/messages/:message_id/retry', retryMessage(services));
   api.get('/dead-letters', getDeadLetters(services));
+  api.delete('/dead-letters/:message_id', deleteDeadLetter(services));
+  api.get('/dashboard/events', getDashboardEvents(services));
+  api.get('/dashboard/stream', getDashboardStream(services));
 
   const operator = new Router();
   operator.get('/metrics', getMetrics(services));
@@ -84,6 +92,8 @@ export function createApp(services: Services): Koa {
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
   app.use(health.routes()).use(health.allowedMethods());
   app.use(docs.routes()).use(docs.allowedMethods());
+  const dashboard = dashboardRouter();
+  app.use(dashboard.routes()).use(dashboard.allowedMethods());
   app.use(engineRouter(services).routes());
   app.use(authenticate(services.keys));
   app.use(wellFormedPath);

@@ -1,57 +1,55 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Middleware } from 'koa';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
   '.svg': 'image/svg+xml',
 };
 
-const HEADERS = {
-  // Nothing is loaded from anywhere else, and nothing runs that is not a file of this broker.
-  'Content-Security-Policy':
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-  // To be asked for each time, and sent only when it has changed.
-  'Cache-Control': 'no-cache',
-};
+/** A page may load what this broker serves and nothing else; no page of others may frame it. */
+const POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
-type Held = { readonly content: Buffer; readonly etag: string };
-
-/** Serves a file of this program, by the type that its name says: `.html`, `.js`, `.css` or `.svg`. */
-export function file(url: URL): Middleware {
-  const type = TYPES[extname(url.pathname)];
-  if (type === undefined) throw new Error(`${url.pathname} is of no type that is served`);
-  return asset(type, () => readFile(url));
+/**
+ * Serves one file, read when it is first asked for. `imports`: packages that it imports by their name, and where a
+ * browser finds them.
+ */
+export function asset(file: string | URL, imports: Readonly<Record<string, string>> = {}): Middleware {
+  const path = typeof file === 'string' ? fileURLToPath(import.meta.resolve(file)) : fileURLToPath(file);
+  return content(TYPES[extname(path)] ?? 'application/octet-stream', () => withImports(readFileSync(path), imports));
 }
 
-/** Serves what `make` makes, once. */
-export function made(type: string, make: () => string): Middleware {
-  return asset(type, async () => Buffer.from(make()));
-}
-
-/** Got when it is first asked for, and held from then on. */
-function asset(type: string, get: () => Promise<Buffer>): Middleware {
-  let held: Promise<Held> | undefined;
-  return async (ctx) => {
-    held ??= get().then((content) => ({ content, etag: etagOf(content) }));
-    const { content, etag } = await held;
-    ctx.set(HEADERS);
-    ctx.status = 200;
-    ctx.etag = etag;
-    if (ctx.fresh) {
-      ctx.status = 304;
-      return;
+/** Serves what `make` makes when it is first asked for. */
+export function content(type: string, make: () => string | Buffer): Middleware {
+  let made: { readonly body: Buffer; readonly etag: string } | undefined;
+  return (ctx) => {
+    if (!made) {
+      const body = Buffer.from(make());
+      made = { body, etag: createHash('sha256').update(body).digest('base64url') };
     }
-    ctx.body = content;
+    ctx.set({ 'Cache-Control': 'no-cache', 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff' });
+    ctx.set('Referrer-Policy', 'no-referrer');
+    ctx.etag = made.etag;
+    ctx.status = 200;
     ctx.type = type;
+    if (ctx.fresh) ctx.status = 304;
+    else ctx.body = made.body;
   };
 }
 
-function etagOf(content: Buffer): string {
-  return createHash('sha256').update(content).digest('base64url');
+/** A browser finds packages by addresses only, and a map of them would have to stand in the page as a script. */
+function withImports(file: Buffer, imports: Readonly<Record<string, string>>): string | Buffer {
+  if (!Object.keys(imports).length) return file;
+  return file
+    .toString()
+    .replaceAll(/\b(from|import)(\s*)(["'])([^"'.][^"']*)\3/g, (whole, word, space, quote, name) => {
+      const address = imports[String(name)];
+      return address === undefined ? whole : `${word}${space}${quote}${address}${quote}`;
+    });
 }

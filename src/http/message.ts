@@ -53,7 +53,7 @@ export function deleteMessage({ store, hub }: Services): Middleware {
 
 /** `POST …/retry`: puts a failed message at the end of its queue again. */
 export function retryMessage(services: Services): Middleware {
-  const { store, users, sweeper, keys, log } = services;
+  const { store, users, sweeper, metrics, keys, log } = services;
   return async (ctx) => {
     mustNotDrain(services);
     await mustHaveRoom(services);
@@ -77,6 +77,7 @@ export function retryMessage(services: Services): Middleware {
       case 'queued':
         log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'requeued');
         sweeper.accepted();
+        metrics.traffic.accepted();
         users.hint(queue);
         ctx.status = 202;
         ctx.body = {

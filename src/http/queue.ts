@@ -24,6 +24,7 @@ export function getQueue({ store, users }: Services): Middleware {
                 status: 'processing',
                 queue_position: 0,
                 queued_at: iso(processing.queuedAt),
+                attempts: processing.attempt,
               },
             ]
           : []),
@@ -32,6 +33,7 @@ export function getQueue({ store, users }: Services): Middleware {
           status: 'queued',
           queue_position: index + 1,
           queued_at: iso(queuedAt),
+          attempts: 0,
         })),
       ],
     };

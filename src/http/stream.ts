@@ -10,7 +10,7 @@ import type { Services } from './app.ts';
 import type { Keys } from './keys.ts';
 import { readStreamQuery } from './schema.ts';
 
-const HEADERS = {
+export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
@@ -24,8 +24,11 @@ export function streamUrl(keys: Keys, queue: string, messageId: string): string 
   return `/api/v1/stream?${query.toString().replaceAll('+', '%20')}`;
 }
 
-/** `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. */
-export function getStream({ hub }: Services): Middleware {
+/**
+ * `GET /api/v1/stream`: a message's events from `Last-Event-ID` on. Throws a `404` for an unknown message. The same in
+ * another dialect is another route.
+ */
+export function getStream({ hub }: Services, dialect: Dialect = EVENTS): Middleware {
   return async (ctx) => {
     const query = readStreamQuery(ctx.query);
     const lastEventId = ctx.get('Last-Event-ID') || query.last_event_id || '0';
@@ -37,7 +40,7 @@ export function getStream({ hub }: Services): Middleware {
       );
     }
     const { user_id, message_id } = query;
-    if (!(await streamMessage(ctx, hub, user_id, message_id, Number(lastEventId)))) throw unknownMessage();
+    if (!(await streamMessage(ctx, hub, user_id, message_id, Number(lastEventId), dialect))) throw unknownMessage();
   };
 }
 
@@ -85,7 +88,7 @@ export function answerStream(
 ): void {
   ctx.respond = false;
   ctx.status = 200;
-  ctx.set(HEADERS);
+  ctx.set(STREAM_HEADERS);
   const { res } = ctx;
   res.writeHead(200, ctx.response.headers);
   if (ctx.method === 'HEAD') {

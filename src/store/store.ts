@@ -83,6 +83,12 @@ export interface Store {
   /** Failed messages that are still kept, newest first, at most `limit`, after those of the page that ended with `after`. */
   deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]>;
 
+  /**
+   * Takes a message out of the dead letters, and a callback of it that was given up; the message itself stays readable
+   * until it is forgotten. False when it is no dead letter, undefined for a message this queue does not know.
+   */
+  discard(queue: string, messageId: string): Promise<boolean | undefined>;
+
   /** The waiting messages of a queue and the one being worked on. */
   queue(queue: string): Promise<QueueState>;
 
@@ -92,6 +98,18 @@ export interface Store {
    * of the store answers.
    */
   sweep(limit: number): Promise<Sweep>;
+
+  /**
+   * The queues whose first waiting message waits longest, those first, at most `limit`; of parts of the store that do
+   * not answer, none. Costs the same whatever the number of queues. Throws StoreUnavailable if no part answers.
+   */
+  delayed(limit: number): Promise<readonly DelayedQueue[]>;
+
+  /** Tells all brokers that share the store how this one is: `status`, a text of some kB, is forgotten after `ttlMs`. */
+  announce(status: string, ttlMs: number): Promise<void>;
+
+  /** What the brokers that share the store announced last, this one among them, in no order. */
+  brokers(): Promise<readonly string[]>;
 
   /** Tells who watches the queue, on any broker, that the worker is still at a message. Not stored, and may get lost. */
   keepalive(claim: Claim, data: string): void;
@@ -255,6 +273,9 @@ export type QueueState = {
   /** The store's time of this answer. */
   readonly now: number;
 };
+
+/** A queue in which messages wait: for how long the first of them, and how many they are. */
+export type DelayedQueue = { readonly queue: string; readonly waitMs: number; readonly length: number };
 
 export type Sweep = {
   readonly due: readonly string[];

@@ -70,6 +70,7 @@ for (const kind of STORES) {
         status: place ? 'queued' : 'processing',
         queue_position: place,
         queued_at: times[place],
+        attempts: place ? 0 : 1,
       })),
     });
     for (const time of times) t.regex(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);

@@ -56,6 +56,22 @@ export class StoppingStore implements Store {
     this.#stop = stop;
   }
 
+  announce(status: string, ttlMs: number) {
+    return this.#store.announce(status, ttlMs);
+  }
+
+  brokers() {
+    return this.#store.brokers();
+  }
+
+  delayed(limit: number) {
+    return this.#store.delayed(limit);
+  }
+
+  discard(queue: string, messageId: string) {
+    return this.#store.discard(queue, messageId);
+  }
+
   enqueue(message: NewMessage) {
     return this.#pass('enqueue', () => this.#store.enqueue(message));
   }

@@ -8,7 +8,7 @@ import {
   transition,
 } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
-import { labelOf, nodesOf, transitionsOf } from '../../scripts/charts.ts';
+import { labelOf, nodesOf, transitionsOf } from '../../src/dashboard/definition.ts';
 
 /** A machine in one of the states it can be in, with the events that led there. */
 export type Reached = { readonly state: AnyMachineSnapshot; readonly path: string };

@@ -3,6 +3,7 @@ import { claimContract } from './contract/claim.ts';
 import type { Declare, MakePlace } from './contract/kit.ts';
 import { logContract } from './contract/log.ts';
 import { operationsContract } from './contract/operations.ts';
+import { overviewContract } from './contract/overview.ts';
 import { queueContract } from './contract/queue.ts';
 import { sweepContract } from './contract/sweep.ts';
 import { textContract } from './contract/text.ts';
@@ -15,6 +16,7 @@ export function storeContract(test: Declare, aPlace: MakePlace): void {
   logContract(test, aPlace);
   sweepContract(test, aPlace);
   operationsContract(test, aPlace);
+  overviewContract(test, aPlace);
   callbacksContract(test, aPlace);
   watchContract(test, aPlace);
   textContract(test, aPlace);

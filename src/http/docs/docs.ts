@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Services } from '../app.ts';
-import { file, made } from '../assets.ts';
+import { asset, content } from '../assets.ts';
 import { openApiDocument } from '../openapi/document.ts';
 
 const FILES = ['docs.css', 'docs.js', 'element.js', 'markdown.js', 'reference.js', 'schema.js'];
@@ -9,8 +9,8 @@ const FILES = ['docs.css', 'docs.js', 'element.js', 'markdown.js', 'reference.js
 /** `GET /docs`: a page without any data, which asks for a key and fetches the document with it. For anybody. */
 export function docsRouter(): Router {
   const router = new Router();
-  const files = new Map(FILES.map((name) => [name, file(new URL(name, import.meta.url))]));
-  router.get('/docs', file(new URL('docs.html', import.meta.url)));
+  const files = new Map(FILES.map((name) => [name, asset(new URL(name, import.meta.url))]));
+  router.get('/docs', asset(new URL('docs.html', import.meta.url)));
   router.get('/docs/:file', async (ctx, next) => {
     await files.get(String(ctx['params'].file))?.(ctx, next);
   });
@@ -19,5 +19,5 @@ export function docsRouter(): Router {
 
 /** `GET /openapi.json`: the interface as OpenAPI 3.1 describes it. */
 export function getOpenApi({ version }: Services): Middleware {
-  return made('application/json; charset=utf-8', () => JSON.stringify(openApiDocument(version)));
+  return content('application/json; charset=utf-8', () => JSON.stringify(openApiDocument(version)));
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { objectIn } from '../../json.ts';
+import { DASHBOARD_PATHS } from './dashboard.ts';
 import { ENGINE_PATHS } from './engine.ts';
 import { HEALTH_PATHS } from './health.ts';
 import { MESSAGE_PATHS } from './message.ts';
@@ -26,7 +27,14 @@ const TAGS: Readonly<Record<Tag, string>> = {
 
 const SECURITY: Security = [{ apiKey: [] }, { bearer: [] }];
 
-const PATHS: Paths = { ...MESSAGE_PATHS, ...QUEUE_PATHS, ...ENGINE_PATHS, ...HEALTH_PATHS, ...PAGE_PATHS };
+const PATHS: Paths = {
+  ...MESSAGE_PATHS,
+  ...QUEUE_PATHS,
+  ...ENGINE_PATHS,
+  ...HEALTH_PATHS,
+  ...PAGE_PATHS,
+  ...DASHBOARD_PATHS,
+};
 
 const SECURITY_SCHEMES = {
   apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'One of `BROKER_API_KEY`.' },

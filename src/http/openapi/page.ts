@@ -20,24 +20,21 @@ function page(operationId: string, summary: string): Operation {
   };
 }
 
-const getDocsFile: Operation = {
-  operationId: 'getDocsFile',
-  tags: ['Documents'],
-  summary: 'Get a file of that page',
-  security: ANYONE,
-  parameters: parameters('path', z.object({ file: z.string().describe('Its name.') })),
-  responses: either(
-    {
-      '200': {
-        description: 'The file.',
-        headers: ETAG,
-        content: { 'text/javascript': { schema: z.string() }, 'text/css': { schema: z.string() } },
-      },
-    },
-    unchanged,
-    problems([...ANYWHERE, 'not_found']),
-  ),
-};
+function file(operationId: string, types: readonly string[]): Operation {
+  const content = Object.fromEntries(types.map((type) => [type, { schema: z.unknown() }]));
+  return {
+    operationId,
+    tags: ['Documents'],
+    summary: 'Get a file of that page',
+    security: ANYONE,
+    parameters: parameters('path', z.object({ file: z.string().describe('Its name.') })),
+    responses: either(
+      { '200': { description: 'The file.', headers: ETAG, content } },
+      unchanged,
+      problems([...ANYWHERE, 'not_found']),
+    ),
+  };
+}
 
 const getOpenApi: Operation = {
   operationId: 'getOpenApi',
@@ -59,6 +56,9 @@ const getOpenApi: Operation = {
 export const PAGE_PATHS: Paths = {
   '/openapi.json': { get: getOpenApi },
   '/docs': { get: page('getDocs', 'Read this document') },
-  '/docs/{file}': { get: getDocsFile },
-  '/dashboard': { get: page('getDashboard', 'See the broker at work') },
+  '/docs/{file}': { get: file('getDocsFile', ['text/javascript', 'text/css']) },
+  '/dashboard': { get: page('getDashboard', 'See the brokers at work') },
+  '/dashboard/{file}': {
+    get: file('getDashboardFile', ['text/javascript', 'text/css', 'image/svg+xml', 'application/json']),
+  },
 };

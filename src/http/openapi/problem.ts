@@ -19,6 +19,7 @@ const PROBLEMS = {
   busy: [409, 'A message waits or runs, and `if_busy` is `reject`. Nothing was accepted.'],
   already_ended: [409, 'The message has already ended.'],
   not_failed: [409, 'The message has not failed, and only a failed one can be retried.'],
+  not_dead: [409, 'Only a failed message, or a callback that was given up, can be discarded.'],
   not_undelivered: [409, 'Only a callback that was given up can be sent again.'],
   body_too_large: [413, 'The body is larger than `MAX_BODY_BYTES`.'],
   wrong_content_type: [415, 'The body is not said to be JSON in UTF-8, plain or compressed by gzip, deflate or br.'],

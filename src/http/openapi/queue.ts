@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pageQuery, queuePath } from '../schema.ts';
+import { messagePath, pageQuery, queuePath } from '../schema.ts';
 import { failureCode, messageId, position } from './event.ts';
 import { either, json, type Operation, type Paths, parameters } from './operation.ts';
 import { KEYED, problems } from './problem.ts';
@@ -24,6 +24,7 @@ const queueState = z
           status: z.enum(['processing', 'queued']),
           queue_position: position,
           queued_at: time,
+          attempts: z.int().min(0).describe('0 while it waits.'),
         }),
       )
       .describe('In order, the one that is worked on first.'),
@@ -52,6 +53,8 @@ const deadLetters = z
   })
   .meta({ id: 'DeadLetters', description: 'A page, newest first.' });
 
+const discarded = z.object({ message_id: messageId, discarded: z.literal(true) }).meta({ id: 'Discarded' });
+
 const faults = problems([...KEYED, 'invalid_fields', 'store_unavailable']);
 
 const getQueue: Operation = {
@@ -79,7 +82,23 @@ const getDeadLetters: Operation = {
   responses: either({ '200': json('A page, newest first.', deadLetters) }, faults),
 };
 
+const deleteDeadLetter: Operation = {
+  operationId: 'discardDeadLetter',
+  tags: ['Queues'],
+  summary: 'Discard a dead letter',
+  description: 'It is listed no more. The message can be looked at until it is forgotten.',
+  parameters: [
+    ...parameters('path', messagePath.pick({ message_id: true })),
+    ...parameters('query', messagePath.pick({ user_id: true })),
+  ],
+  responses: either(
+    { '200': json('It is discarded.', discarded) },
+    problems([...KEYED, 'unknown_message', 'not_dead', 'invalid_fields', 'store_unavailable']),
+  ),
+};
+
 export const QUEUE_PATHS: Paths = {
   '/api/v1/queue/{user_id}': { get: getQueue, delete: deleteQueue },
   '/api/v1/dead-letters': { get: getDeadLetters },
+  '/api/v1/dead-letters/{message_id}': { delete: deleteDeadLetter },
 };

@@ -11,6 +11,7 @@ import type {
   ClaimedMessage,
   DeadLetter,
   DeadLetterPlace,
+  DelayedQueue,
   Enqueued,
   Handover,
   LogEvent,
@@ -61,6 +62,8 @@ export class EmbeddedStore implements Store {
   /** What is to be told once the change under way is committed. */
   readonly #news: (() => void)[] = [];
   #onCancelled: (claim: CancelledClaim) => void = () => {};
+  /** What this broker announced. Kept in memory: the file has one broker, so nobody else could read it there. */
+  #announced: { readonly status: string; readonly until: number } | undefined;
 
   /** Opens or makes the file in `directory`. Throws if another process has it. */
   constructor(directory: string, settings: StoreSettings) {
@@ -259,6 +262,25 @@ export class EmbeddedStore implements Store {
 
   async deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]> {
     return this.#db.ask(() => this.#messages.deadLetters(limit, after));
+  }
+
+  async discard(queue: string, messageId: string): Promise<boolean | undefined> {
+    return this.#change(() => {
+      const message = this.#messages.findIn(queue, messageId);
+      return message && this.#messages.discard(message);
+    });
+  }
+
+  async delayed(limit: number): Promise<readonly DelayedQueue[]> {
+    return this.#db.ask(() => this.#messages.delayed(limit));
+  }
+
+  async announce(status: string, ttlMs: number): Promise<void> {
+    this.#announced = { status, until: performance.now() + ttlMs };
+  }
+
+  async brokers(): Promise<readonly string[]> {
+    return this.#announced && performance.now() < this.#announced.until ? [this.#announced.status] : [];
   }
 
   async queue(queue: string): Promise<QueueState> {

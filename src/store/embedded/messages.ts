@@ -5,6 +5,7 @@ import {
   type Change,
   type DeadLetter,
   type DeadLetterPlace,
+  type DelayedQueue,
   type LogEvent,
   type LogPage,
   type MessageState,
@@ -36,6 +37,8 @@ export type MessageRow = {
   error: string | null;
 };
 
+/** Of those waiting longest so many are looked at for each queue that is asked for: one may have most of them. */
+const WAITING_LOOKED_AT = 100;
 /** So many rows go in one sweep at most (1000 take 2 ms), so that a sweep never holds the thread for long. */
 const FORGET_AT_ONCE = 5000;
 
@@ -147,6 +150,7 @@ export class Messages {
       message.seq,
     );
     this.#db.run('UPDATE deduplication SET status = NULL WHERE message_id = ?', message.id);
+    this.#db.run('DELETE FROM discarded WHERE message = ?', message.id);
     this.#outbox.restarted(message);
   }
 
@@ -245,6 +249,7 @@ export class Messages {
       `SELECT 'message' AS kind, queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error
          FROM messages
          WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND (expires_at IS NULL OR expires_at > ?)
+           AND id NOT IN (SELECT message FROM discarded)
          ORDER BY ended_at DESC, id DESC LIMIT ?`,
       endedAt,
       messageId,
@@ -256,6 +261,7 @@ export class Messages {
            'callback_undelivered' AS code, c.error
          FROM callbacks c JOIN messages m ON m.id = c.message
          WHERE c.status = 'undelivered' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
+           AND c.message NOT IN (SELECT message FROM discarded)
          ORDER BY given_up_at DESC, c.message DESC LIMIT ?`,
       endedAt,
       messageId,
@@ -263,6 +269,32 @@ export class Messages {
       limit,
     );
     return newestFirst([...failed, ...undelivered]).slice(0, limit);
+  }
+
+  /** Takes it out of the dead letters; false when it is none. */
+  discard(message: MessageRow): boolean {
+    if (message.status !== 'failed' && this.#outbox.state(message)?.status !== 'undelivered') return false;
+    this.#db.run('INSERT OR IGNORE INTO discarded (message) VALUES (?)', message.id);
+    return true;
+  }
+
+  /** The queues whose first message waits longest; fewer where some are so long that the others lie far behind. */
+  delayed(limit: number): DelayedQueue[] {
+    const now = Date.now();
+    const queues = new Map<string, number>();
+    const rows = this.#db.each<{ queue: string; queued_at: number }>(
+      `SELECT queue, queued_at FROM messages WHERE status = 'queued' ORDER BY seq LIMIT ?`,
+      limit * WAITING_LOOKED_AT,
+    );
+    for (const { queue, queued_at } of rows) {
+      if (queues.size >= limit) break;
+      if (!queues.has(queue)) queues.set(queue, queued_at);
+    }
+    return [...queues].map(([queue, queuedAt]) => ({
+      queue,
+      waitMs: Math.max(0, now - queuedAt),
+      length: this.length(queue),
+    }));
   }
 
   /** Drops what has outlived its retention. */
@@ -282,6 +314,7 @@ export class Messages {
       if (room <= 0) break;
       room -= this.#db.run('DELETE FROM payloads WHERE message = ?', id);
       this.#outbox.forget(id);
+      this.#db.run('DELETE FROM discarded WHERE message = ?', id);
       room -= this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
     }
     this.#db.run(

@@ -179,6 +179,7 @@ export class EmbeddedOutbox implements Outbox {
   redeliver(message: MessageRow): boolean {
     if (this.#find(message.id)?.status !== 'undelivered') return false;
     this.#reset(message.id);
+    this.#db.run('DELETE FROM discarded WHERE message = ?', message.id);
     this.#enter(message);
     this.#db.run('UPDATE messages SET expires_at = NULL WHERE id = ?', message.id);
     return true;

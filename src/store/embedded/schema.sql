@@ -66,6 +66,11 @@ CREATE TABLE IF NOT EXISTS callbacks (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS callbacks_undelivered ON callbacks (given_up_at, message) WHERE status = 'undelivered';
 
+-- Dead letters that somebody has dealt with: kept as any other, but listed no more.
+CREATE TABLE IF NOT EXISTS discarded (
+  message     TEXT PRIMARY KEY           -- messages.id
+) WITHOUT ROWID;
+
 -- The callbacks still to be made, in order.
 CREATE TABLE IF NOT EXISTS outbox (
   place       INTEGER PRIMARY KEY,

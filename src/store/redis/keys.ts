@@ -29,6 +29,9 @@
  *                x:<dest.>  hash    the claim of the first of them: owner, token, message, until
  *   others       d:<length of queue>:<queue>:<key>
  *                           string  `|<message>` while that message is alive, `<status>|<message>` once it ended
+ *   all brokers, in a slot of their own
+ *                btb:1:{brokers}:status  hash  broker → what it announced last
+ *                btb:1:{brokers}:until   zset  broker → ms until which that holds
  *   per broker   btb:1:b:<broker>  channel [queue, token] of a claim of its whose message was cancelled
  */
 export const SHARDS = 128;
@@ -68,6 +71,9 @@ export function messageKeys(base: string, messageId: string): [message: string, 
 export function channelOf(queue: string): string {
   return `${baseOf(shardOf(queue))}c:${queue}`;
 }
+
+/** The keys of every script about the brokers. */
+export const BROKER_KEYS: readonly string[] = ['btb:1:{brokers}:status', 'btb:1:{brokers}:until'];
 
 /** Where a broker is told that a message it works on was cancelled. */
 export function brokerChannel(brokerId: string): string {

@@ -10,6 +10,7 @@ import {
   type ClaimedMessage,
   type DeadLetter,
   type DeadLetterPlace,
+  type DelayedQueue,
   type Enqueued,
   type Handover,
   type LogEvent,
@@ -29,6 +30,7 @@ import {
 } from '../store.ts';
 import { type Client, type Connection, connect, connectListener } from './connection.ts';
 import {
+  BROKER_KEYS,
   baseOf,
   brokerChannel,
   channelOf,
@@ -46,6 +48,7 @@ import {
   answersOf,
   claimOf,
   deadLettersOf,
+  delayedOf,
   endStatusOf,
   integer,
   list,
@@ -281,6 +284,31 @@ export class RedisStore implements Store {
       }),
     );
     return newestFirst(shards.flatMap(deadLettersOf)).slice(0, limit);
+  }
+
+  async discard(queue: string, messageId: string): Promise<boolean | undefined> {
+    const reply = await this.#confirmed(SCRIPTS.discard, queue, messageId);
+    return reply === null ? undefined : reply === 1;
+  }
+
+  async delayed(limit: number): Promise<readonly DelayedQueue[]> {
+    const answers = await answersOf(
+      Array.from({ length: SHARDS }, (_, shard) => {
+        const base = baseOf(shard);
+        return this.#redis.run(SCRIPTS.delayed, [shardKeys(base)[1]], [base, limit]);
+      }),
+      SWEEP_WITHIN_MS,
+    );
+    const queues = answers.flatMap((answer) => (answer === undefined ? [] : delayedOf(answer)));
+    return queues.sort((a, b) => b.waitMs - a.waitMs).slice(0, limit);
+  }
+
+  async announce(status: string, ttlMs: number): Promise<void> {
+    await this.#redis.run(SCRIPTS.announce, BROKER_KEYS, [this.#settings.brokerId, status, ttlMs]);
+  }
+
+  async brokers(): Promise<readonly string[]> {
+    return list(await this.#redis.run(SCRIPTS.brokers, BROKER_KEYS, [])).map(text);
   }
 
   async queue(queue: string): Promise<QueueState> {

@@ -1,7 +1,15 @@
 import { END_STATUSES, type EndStatus } from '../../../machines/events.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import { readTrace, type Trace } from '../../trace.ts';
-import type { CallbackState, ClaimedMessage, DeadLetter, MessageState, MessageStatus, Renewal } from '../store.ts';
+import type {
+  CallbackState,
+  ClaimedMessage,
+  DeadLetter,
+  DelayedQueue,
+  MessageState,
+  MessageStatus,
+  Renewal,
+} from '../store.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
 const DELIVERY_STATUSES = ['pending', 'delivered', 'undelivered', 'silent'] as const;
@@ -73,6 +81,16 @@ export function deadLettersOf(reply: unknown): DeadLetter[] {
     });
   }
   return letters;
+}
+
+/** What `delayed.lua` answers. */
+export function delayedOf(reply: unknown): DelayedQueue[] {
+  const flat = list(reply);
+  const queues: DelayedQueue[] = [];
+  for (let i = 0; i < flat.length; i += 3) {
+    queues.push({ queue: text(flat[i]), waitMs: integer(flat[i + 1]), length: integer(flat[i + 2]) });
+  }
+  return queues;
 }
 
 /** What `renew.lua` answers. */

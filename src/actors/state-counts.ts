@@ -1,0 +1,49 @@
+/** A state that is in others stands behind them: `dispatching` or `dispatching.claiming`. */
+type StateValue = string | { readonly [state: string]: StateValue | undefined };
+
+/** An actor, as far as it is followed. */
+type Followed = {
+  subscribe(observer: {
+    next: (snapshot: { value: StateValue }) => void;
+    complete: () => void;
+    error: () => void;
+  }): unknown;
+};
+
+/**
+ * How many of a broker's actors are in which state. Counted as they move from one to the next, so that it costs the same
+ * to ask whatever their number.
+ */
+export class StateCounts {
+  readonly #counts = new Map<string, number>();
+
+  /** Counts an actor until it has gone. To be called before it is started. */
+  follow(actor: Followed): void {
+    let state: string | undefined;
+    const move = (to: string | undefined) => {
+      if (to === state) return;
+      if (state !== undefined) this.#add(state, -1);
+      if (to !== undefined) this.#add(to, 1);
+      state = to;
+    };
+    const gone = () => move(undefined);
+    actor.subscribe({ next: ({ value }) => move(nameOf(value)), complete: gone, error: gone });
+  }
+
+  /** By the names of the states; those that nobody is in may be missing. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  #add(state: string, by: number): void {
+    this.#counts.set(state, (this.#counts.get(state) ?? 0) + by);
+  }
+}
+
+function nameOf(value: StateValue): string {
+  if (typeof value === 'string') return value;
+  const [[name, inner] = ['', undefined]] = Object.entries(value);
+  return inner === undefined || (typeof inner === 'object' && !Object.keys(inner).length)
+    ? name
+    : `${name}.${nameOf(inner)}`;
+}

@@ -1,0 +1,61 @@
+import { quantile } from '../durations.ts';
+import type { BrokerStatus } from './status.ts';
+
+/** Quantiles are of so much of the time that has just gone by. */
+const WINDOW_MS = 60_000;
+
+/** What the brokers that share the store have announced lately: at most one status a second of each, for a minute. */
+export class Fleet {
+  #recent = new Map<string, readonly BrokerStatus[]>();
+
+  /** Takes in what they say now; those that are not among them any more are forgotten. */
+  look(statuses: readonly BrokerStatus[]): void {
+    this.#recent = new Map(
+      statuses.map((status) => {
+        const before = (this.#recent.get(status.id) ?? []).filter(({ uptime_ms }) => uptime_ms < status.uptime_ms);
+        const first = before.findLastIndex(({ uptime_ms }) => uptime_ms <= status.uptime_ms - WINDOW_MS);
+        return [status.id, [...before.slice(Math.max(0, first)), status]];
+      }),
+    );
+  }
+
+  /** What each announced last, the longest there first. */
+  get brokers(): readonly BrokerStatus[] {
+    const newest = [...this.#recent.values()].flatMap((recent) => recent.at(-1) ?? []);
+    return newest.sort((a, b) => a.started_at - b.started_at || (a.id < b.id ? -1 : 1));
+  }
+
+  /** How many messages a second a broker accepts, or ends; 0 as long as that is not known. */
+  rate(id: string, of: 'accepted' | 'ended'): number {
+    const [before, last] = this.#recent.get(id)?.slice(-2) ?? [];
+    return before && last ? ((last[of] - before[of]) * 1000) / (last.uptime_ms - before.uptime_ms) : 0;
+  }
+
+  /** The same of all of them. */
+  rateOfAll(of: 'accepted' | 'ended'): number {
+    return [...this.#recent.keys()].reduce((sum, id) => sum + this.rate(id, of), 0);
+  }
+
+  /** Of the messages of the last minute, at all brokers: the time in s that a share `q` did not exceed; null if there was none. */
+  quantile(of: 'queued' | 'worked', q: number): number | null {
+    let sum: number[] = [];
+    for (const recent of this.#recent.values()) {
+      const last = recent.at(-1);
+      if (!last) continue;
+      // Of one that has just started, all there was.
+      const before = last.uptime_ms <= WINDOW_MS ? undefined : recent[0];
+      sum = last[of].map((count, index) => (sum[index] ?? 0) + count - (before?.[of][index] ?? 0));
+    }
+    const ms = quantile(sum, q);
+    return ms === undefined ? null : ms / 1000;
+  }
+
+  /** How many actors of all brokers are in which state. */
+  states(of: 'users' | 'deliveries'): Record<string, number> {
+    const sum: Record<string, number> = {};
+    for (const { [of]: states } of this.brokers) {
+      for (const [state, count] of Object.entries(states)) sum[state] = (sum[state] ?? 0) + count;
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,149 @@
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import { count, duration, rate } from './format.js';
+import { html } from './html.js';
+
+/** @import { Sample } from '../frame.ts' */
+/** @typedef {{ field: keyof Sample, name: string }} Line */
+/** @typedef {{ title: string, format: (value: number | null | undefined) => string, lines: readonly Line[] }} Plotted */
+
+const HEIGHT = 150;
+const HOUR_SECONDS = 3600;
+/** Of a broker that has just started, no less is shown. */
+const LEAST_SECONDS = 120;
+const CLOCK = new Intl.DateTimeFormat('en', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+
+/** @type {readonly Plotted[]} */
+const PLOTS = [
+  {
+    title: 'Messages per second',
+    format: rate,
+    lines: [
+      { field: 'in_per_second', name: 'in' },
+      { field: 'out_per_second', name: 'out' },
+    ],
+  },
+  { title: 'Waiting messages', format: count, lines: [{ field: 'waiting', name: 'waiting' }] },
+  {
+    title: 'Time in queue',
+    format: duration,
+    lines: [
+      { field: 'queue_p50_seconds', name: 'p50' },
+      { field: 'queue_p95_seconds', name: 'p95' },
+    ],
+  },
+  {
+    title: 'Time at the worker',
+    format: duration,
+    lines: [
+      { field: 'worker_p50_seconds', name: 'p50' },
+      { field: 'worker_p95_seconds', name: 'p95' },
+    ],
+  },
+];
+
+/**
+ * The last hour.
+ * @param {{ samples: readonly Sample[] }} props
+ */
+export function Plots({ samples }) {
+  return html`
+    <section aria-labelledby="plots">
+      <h2 id="plots">The last hour</h2>
+      <div class="plots">
+        ${PLOTS.map((plotted) => html`<${Plot} key=${plotted.title} plotted=${plotted} samples=${samples} />`)}
+      </div>
+      <p><small>Times are those of the messages of the minute before: half of them (p50), or all but a twentieth (p95), took no longer.</small></p>
+    </section>
+  `;
+}
+
+/** @param {{ plotted: Plotted, samples: readonly Sample[] }} props */
+function Plot({ plotted, samples }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const plot = useRef(/** @type {uPlot | undefined} */ (undefined));
+  const newest = samples.at(-1);
+  const data = useRef(dataOf(plotted, samples));
+  data.current = dataOf(plotted, samples);
+
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const draw = () => {
+      plot.current?.destroy();
+      plot.current = new uPlot(optionsOf(plotted, element.clientWidth), data.current, element);
+    };
+    draw();
+    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    resized.observe(element);
+    // A canvas takes its colours when it is drawn.
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    scheme.addEventListener('change', draw);
+    return () => {
+      scheme.removeEventListener('change', draw);
+      resized.disconnect();
+      plot.current?.destroy();
+    };
+  }, []);
+  useEffect(() => plot.current?.setData(data.current), [newest]);
+
+  return html`
+    <figure class="plot">
+      <figcaption>
+        <strong>${plotted.title}</strong>
+        ${plotted.lines.map(
+          ({ field, name }, index) =>
+            html`<span key=${field}><i class="line-${index}" aria-hidden="true"></i> ${name} ${plotted.format(newest?.[field])}</span>`,
+        )}
+      </figcaption>
+      <div ref=${place} class="canvas" aria-hidden="true"></div>
+    </figure>
+  `;
+}
+
+/**
+ * @param {Plotted} plotted
+ * @param {readonly Sample[]} samples
+ * @returns {uPlot.AlignedData}
+ */
+function dataOf({ lines }, samples) {
+  return [samples.map(({ at }) => at), ...lines.map(({ field }) => samples.map((sample) => sample[field]))];
+}
+
+/**
+ * @param {Plotted} plotted
+ * @param {number} width
+ * @returns {uPlot.Options}
+ */
+function optionsOf({ lines, format }, width) {
+  const style = getComputedStyle(document.documentElement);
+  const [muted, grid] = [style.getPropertyValue('--muted'), style.getPropertyValue('--border')];
+  const axis = { stroke: muted, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
+  return {
+    width,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { show: false },
+    scales: {
+      x: { range: (_, from, to) => [Math.max(to - HOUR_SECONDS, Math.min(from, to - LEAST_SECONDS)), to] },
+      y: { range: (_, __, to) => [0, Math.max(to * 1.1, 0.001)] },
+    },
+    axes: [
+      { ...axis, space: 90, values: (_, values) => values.map((at) => CLOCK.format(at * 1000)) },
+      { ...axis, size: 62, values: (_, values) => values.map((value) => format(value)) },
+    ],
+    series: [
+      {},
+      ...lines.map((_, index) => ({
+        stroke: style.getPropertyValue(`--line-${index}`),
+        width: 1.5,
+        points: { show: false },
+      })),
+    ],
+  };
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { BUCKETS } from '../durations.ts';
+
+const states = z.record(z.string(), z.number());
+const durations = z.array(z.number()).length(BUCKETS);
+
+/** What a broker announces of itself once a second. Its size does not grow with its users. */
+const brokerStatus = z.object({
+  id: z.string(),
+  version: z.string(),
+  /** In ms since 1970, by its own clock. */
+  started_at: z.number(),
+  uptime_ms: z.number(),
+  draining: z.boolean(),
+  /** How many of its actors are in which state. */
+  users: states,
+  deliveries: states,
+  worker: z.object({
+    connected: z.boolean(),
+    circuit: z.enum(['closed', 'open', 'half_open']),
+    since: z.number(),
+  }),
+  /** Worker calls open, and how many may be. */
+  calls: z.number(),
+  call_limit: z.number(),
+  listeners: z.number(),
+  /** Since it started. */
+  accepted: z.number(),
+  ended: z.number(),
+  /** Times in queue and at the worker since it started, as Durations counts them. */
+  queued: durations,
+  worked: durations,
+});
+
+export type BrokerStatus = z.infer<typeof brokerStatus>;
+
+/** The announcement of a broker; undefined for one of another version that says it otherwise. */
+export function readStatus(announced: string): BrokerStatus | undefined {
+  return brokerStatus.safeParse(JSON.parse(announced)).data;
+}

@@ -1,0 +1,38 @@
+/** Upper bounds of the buckets, in ms: from 10 ms to a day, each 1.4 times the one before, so that a quantile is off by a sixth at most. */
+const BOUNDS_MS: readonly number[] = Array.from({ length: 49 }, (_, index) => 10 * 1.4 ** index);
+
+/** How many buckets a count of durations has: one behind the last bound, too. */
+export const BUCKETS = BOUNDS_MS.length + 1;
+
+/** How many durations of which length there were: the same size and cost whatever their number. */
+export class Durations {
+  readonly #counts: number[] = new Array<number>(BUCKETS).fill(0);
+
+  /** One more, of so many ms. */
+  add(ms: number): void {
+    const index = BOUNDS_MS.findIndex((bound) => ms <= bound);
+    const bucket = index === -1 ? BUCKETS - 1 : index;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+  }
+
+  /** How many there were in each bucket since the start. Those of several brokers are added up. */
+  get counts(): readonly number[] {
+    return [...this.#counts];
+  }
+}
+
+/** The duration in ms that a share `q` of those counted did not exceed; undefined when there are none. */
+export function quantile(counts: readonly number[], q: number): number | undefined {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (!total) return undefined;
+  let below = 0;
+  for (const [index, count] of counts.entries()) {
+    if (count && below + count >= q * total) {
+      const from = BOUNDS_MS[index - 1] ?? 0;
+      const to = BOUNDS_MS[index] ?? from;
+      return from + ((q * total - below) / count) * (to - from);
+    }
+    below += count;
+  }
+  return BOUNDS_MS.at(-1);
+}

@@ -1,0 +1,83 @@
+import { readdirSync } from 'node:fs';
+import Router from '@koa/router';
+import type { Middleware } from 'koa';
+import { charts } from '../dashboard/chart.ts';
+import { objectIn } from '../json.ts';
+import { type Dialect, EVENTS } from '../stream/dialect.ts';
+import { dataOf } from '../stream/frame.ts';
+import type { Services } from './app.ts';
+import { asset, content } from './assets.ts';
+import { getStream, STREAM_HEADERS } from './stream.ts';
+
+const PAGE = new URL('../dashboard/page/', import.meta.url);
+
+/** What the page's modules import by name, and under which address they are served. */
+const PACKAGES = {
+  preact: './preact.js',
+  'preact/hooks': './preact-hooks.js',
+  htm: './htm.js',
+  uplot: './uplot.js',
+  'eventsource-parser': './eventsource-parser.js',
+};
+
+/** `GET /dashboard`: the page and its files. They hold no data, and need no key. Addresses are relative, for brokers behind a path. */
+export function dashboardRouter(): Router {
+  const router = new Router();
+  const own = readdirSync(PAGE).filter((name) => /[.](js|css|svg)$/.test(name));
+  const parser = (name: string) => asset(new URL(`${name}.js`, import.meta.resolve('eventsource-parser')));
+  const files = new Map([
+    ...own.map((name) => [name, asset(new URL(name, PAGE), PACKAGES)] as const),
+    ['preact.js', asset('preact')],
+    ['preact-hooks.js', asset('preact/hooks', PACKAGES)],
+    ['htm.js', asset('htm')],
+    ['uplot.js', asset('uplot/dist/uPlot.esm.js')],
+    ['uplot.css', asset('uplot/dist/uPlot.min.css')],
+    ['eventsource-parser.js', parser('index')],
+    ['errors.js', parser('errors')],
+    ['parse.js', parser('parse')],
+    ['charts.json', content('application/json; charset=utf-8', () => JSON.stringify(charts()))],
+  ]);
+  router.get('/dashboard', asset(new URL('index.html', PAGE)));
+  router.get('/dashboard/:file', async (ctx, next) => {
+    await files.get(String(ctx['params'].file))?.(ctx, next);
+  });
+  return router;
+}
+
+/** `GET /api/v1/dashboard/events`: the last hour, then how things stand, once a second. */
+export function getDashboardEvents({ overview }: Services): Middleware {
+  return (ctx) => {
+    ctx.respond = false;
+    ctx.status = 200;
+    ctx.set(STREAM_HEADERS);
+    ctx.res.writeHead(200, ctx.response.headers);
+    if (ctx.method === 'HEAD') ctx.res.end();
+    else overview.open(ctx.res);
+  };
+}
+
+/** `GET /api/v1/dashboard/stream`: a message's events, without what people and the worker wrote unless that may be shown. */
+export function getDashboardStream(services: Services): Middleware {
+  return getStream(services, services.dashboardShowsContent ? EVENTS : REDACTED);
+}
+
+/** The broker's own events as they are; of the worker's, type and size. */
+const REDACTED: Dialect = {
+  ...EVENTS,
+  render: (frame) => {
+    if (frame.name) return frame.bytes;
+    const data = dataOf(frame);
+    const id = frame.id ? `id: ${frame.id}\n` : '';
+    return Buffer.from(`${id}data: ${JSON.stringify({ type: typeIn(data), bytes: Buffer.byteLength(data) })}\n\n`);
+  },
+};
+
+function typeIn(data: string): string {
+  try {
+    const { type } = objectIn(data);
+    // Whatever else the worker may call its events is not known to be free of content.
+    return typeof type === 'string' && /^[a-z_]{1,32}$/.test(type) ? type : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,113 @@
+import {
+  aMessage,
+  aQueue,
+  claimed,
+  type Declare,
+  FAILED,
+  filled,
+  type MakePlace,
+  queued,
+  settled,
+  until,
+} from './kit.ts';
+
+/** What people look at who watch over a broker: who waits longest, dead letters dealt with, the brokers there are. */
+export function overviewContract(test: Declare, aPlace: MakePlace): void {
+  test('the queues whose first message waits longest are told, with how many wait', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    t.deepEqual(await store.delayed(10), []);
+    const queues: string[] = [];
+    for (const length of [3, 1, 2]) {
+      const queue = aQueue();
+      await filled(store, queue, length);
+      queues.push(queue);
+      const { now } = await store.queue(queue);
+      await until(async () => (await store.queue(queue)).now > now + 1);
+    }
+    const told = await store.delayed(10);
+    t.deepEqual(
+      told.map(({ queue, length }) => [queue, length]),
+      queues.map((queue, index) => [queue, [3, 1, 2][index]]),
+    );
+    t.deepEqual(
+      (await store.delayed(2)).map(({ queue }) => queue),
+      queues.slice(0, 2),
+    );
+    for (const { queue, waitMs } of told) {
+      const { waiting, now } = await store.queue(queue);
+      t.true(waitMs <= now - (waiting[0]?.queuedAt ?? 0) && waitMs > 0);
+    }
+    // What is worked on does not wait: the next one does, for less long.
+    const [first = '', second = ''] = queues;
+    await claimed(store, first);
+    await store.clear(second);
+    const after = await store.delayed(10);
+    t.deepEqual(
+      after.map(({ queue, length }) => [queue, length]).toSorted(),
+      [
+        [first, 2],
+        [queues[2], 2],
+      ].toSorted(),
+    );
+  });
+
+  test('a dead letter that is discarded is listed no more, stays readable, and can still be retried', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const [one, other] = await filled(store, queue, 2);
+    if (!one || !other) return t.fail();
+    await settled(store, queue, FAILED);
+    t.is(await store.discard(queue, 'unknown'), undefined);
+    t.is(await store.discard('another queue', one.id), undefined);
+    t.is(await store.discard(queue, other.id), false, 'it waits');
+    t.is(await store.discard(queue, one.id), true);
+    t.is(await store.discard(queue, one.id), true, 'a repeat answers the same');
+    await settled(store, queue, FAILED);
+    t.deepEqual(
+      (await store.deadLetters(10)).map(({ messageId }) => messageId),
+      [other.id],
+    );
+    t.like(await store.message(queue, one.id), { status: 'failed', failure: { error: FAILED.error } });
+    t.deepEqual(await store.requeue(queue, one.id), { type: 'queued', position: 1 });
+    await settled(store, queue, FAILED);
+    t.deepEqual(
+      (await store.deadLetters(10)).map(({ messageId }) => messageId),
+      [one.id, other.id],
+      'what fails anew is a dead letter anew',
+    );
+  });
+
+  test('a callback that was given up is discarded with its message, and listed anew when it is given up again', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const callback = { url: 'https://example.org/', details: '{}', from: 'end' } as const;
+    const message = aMessage(queue, { callback });
+    await store.enqueue(message);
+    await settled(store, queue, { status: 'completed' });
+    const giveUp = async () => {
+      const claim = await until(() => store.outbox.claim({ queue, url: callback.url }));
+      await store.outbox.settle(claim, { status: 'undelivered', attempts: 1, error: 'no' });
+    };
+    t.is(await store.discard(queue, message.id), false, 'it is to be made still');
+    await giveUp();
+    t.like(await store.deadLetters(10), [{ kind: 'callback', messageId: message.id }]);
+    t.is(await store.discard(queue, message.id), true);
+    t.deepEqual(await store.deadLetters(10), []);
+    t.deepEqual(await store.requeue(queue, message.id, 'callback'), { type: 'redelivering' });
+    await giveUp();
+    t.like(await store.deadLetters(10), [{ kind: 'callback', messageId: message.id }]);
+  });
+
+  test('a broker is known by what it announced last, until it has been silent for too long', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    await queued(store, aQueue());
+    t.deepEqual(await store.brokers(), []);
+    await store.announce('first', 600_000);
+    await store.announce('{"second":"ä"}', 600_000);
+    t.deepEqual(await store.brokers(), ['{"second":"ä"}']);
+    await store.announce('soon gone', 1);
+    await until(async () => (await store.brokers()).length === 0);
+    await store.announce('back', 600_000);
+    t.deepEqual(await store.brokers(), ['back']);
+  });
+}
