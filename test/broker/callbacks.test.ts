@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Webhook } from 'standardwebhooks';
 import { aBroker, aSystem, STORES } from '../helpers/broker.ts';
 import { aBody, type Client, theEnd } from '../helpers/client.ts';
-import { anEndpoint } from '../helpers/endpoint.ts';
+import { anEndpoint as anyEndpoint, type Call, type Reply } from '../helpers/endpoint.ts';
+import { mustBeDocumentedCallback } from '../helpers/openapi.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`;
 
@@ -20,6 +21,15 @@ async function until(client: Client, user: string, id: string, status: string): 
     const callback = await callbackOf(client, user, id);
     if (typeof callback === 'object' && callback && 'status' in callback && callback.status === status) return;
   }
+}
+
+/** One to which nothing is posted but what openapi.json has. */
+async function anEndpoint(t: ExecutionContext, respond?: (call: Call) => Reply) {
+  const endpoint = await anyEndpoint(t, respond);
+  t.teardown(() => {
+    for (const { text } of endpoint.calls) mustBeDocumentedCallback('MessageEnded', text);
+  });
+  return endpoint;
 }
 
 for (const kind of STORES) {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
-import { fetchDocumented } from '../helpers/openapi.ts';
+import { fetchDocumented, mustBeDocumentedCallback } from '../helpers/openapi.ts';
 
 /**
  * Clients of the engine as they are today, written from its interface and the recordings of it alone: they know nothing
@@ -111,9 +111,10 @@ export class Gateway {
 
   static async start(t: ExecutionContext, place: Place, clientId: string, port = 0): Promise<Gateway> {
     const server = createServer((request, response) => {
-      void readText(request).then((said) =>
-        response.writeHead(gateway.#take(request.headers['x-engine-token'], JSON.parse(said))).end(),
-      );
+      void readText(request).then((said) => {
+        mustBeDocumentedCallback('EngineCallback', said);
+        response.writeHead(gateway.#take(request.headers['x-engine-token'], JSON.parse(said))).end();
+      });
     }).listen(port, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();

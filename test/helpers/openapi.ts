@@ -15,7 +15,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 const NO_OPERATION = [400, 401, 403, 404, 405];
 
 const openApi = objectAt(closed(openApiDocument('0.0.0')));
-const ajv = new Ajv2020({ allErrors: true });
+const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true });
 formats.default(ajv);
 // What is at the top of the document is no schema, and leads to those there are.
 ajv.addVocabulary(Object.keys(openApi));
@@ -77,6 +77,11 @@ export function mustBeDocumentedEvent(
   if (!(name in objectAt(openApi, ...place))) throw new Error(`${what}: openapi.json knows no such event`);
   // An event of the engine is whatever the engine sent.
   if (event !== undefined) mustFit(what, fragment(...place, name), data);
+}
+
+/** Throws when a callback is not as openapi.json has those of its kind. */
+export function mustBeDocumentedCallback(kind: 'MessageEnded' | 'EngineCallback', body: string): void {
+  mustFit('A callback was posted', `/components/schemas/${kind}`, body);
 }
 
 function mustFit(what: string, pointer: string, body: string | undefined): void {

@@ -32,7 +32,8 @@ export function typeOf(schema) {
   if ('const' in schema) return [element('code', {}, String(schema.const))];
   if (schema.type === 'array') return ['list of ', typeOf(schema.items ?? {})];
   if (schema.type === 'object') return objectOf(schema);
-  return [[schema.format ?? schema.type ?? 'anything', ...limitsOf(schema)].join(', ')];
+  const type = schema.format ?? [schema.type ?? 'anything'].flat().join(' or ');
+  return [[type, ...limitsOf(schema)].join(', ')];
 }
 
 function objectOf({ properties = {} }) {
