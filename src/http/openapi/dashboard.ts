@@ -1,12 +1,17 @@
 import { z } from 'zod';
 import { streamQuery } from '../schema.ts';
+import { EVENTS } from './event.ts';
 import { type Answer, either, type Operation, type Paths, parameters } from './operation.ts';
 import { KEYED, problems } from './problem.ts';
 
-const eventStream: Answer = {
-  description: 'Server-sent events.',
-  content: { 'text/event-stream': { schema: z.string() } },
-};
+const anything = z.record(z.string(), z.unknown());
+/** Of an event of the engine: no more, unless content is shown. */
+const outline = z.object({ type: z.string(), bytes: z.int().min(0) });
+
+function streamOf(events: Readonly<Record<string, z.ZodType>>): Answer {
+  const media = { schema: z.string(), 'x-events': events };
+  return { description: 'Server-sent events.', content: { 'text/event-stream': media } };
+}
 
 const getEvents: Operation = {
   operationId: 'getDashboardEvents',
@@ -14,7 +19,7 @@ const getEvents: Operation = {
   summary: 'Follow how all brokers are',
   description:
     'What the dashboard shows: `hour`, the samples of the last hour, then a `frame` each second. Not for other programs: it changes with the page.',
-  responses: either({ '200': eventStream }, problems(KEYED)),
+  responses: either({ '200': streamOf({ hour: anything, frame: anything }) }, problems(KEYED)),
 };
 
 const getStream: Operation = {
@@ -25,7 +30,10 @@ const getStream: Operation = {
     'As `/api/v1/stream`; of the events of the engine only type and size, unless `DASHBOARD_SHOW_CONTENT` is set.',
   parameters: parameters('query', streamQuery),
   responses: either(
-    { '200': eventStream, '204': { description: 'Nothing will come after `Last-Event-ID`.' } },
+    {
+      '200': streamOf({ ...EVENTS, message: outline.or(anything) }),
+      '204': { description: 'Nothing will come after `Last-Event-ID`.' },
+    },
     problems([...KEYED, 'invalid_last_event_id', 'unknown_message', 'invalid_fields', 'store_unavailable']),
   ),
 };

@@ -29,7 +29,8 @@ export const failureCode = z
     ].join('\n'),
   );
 
-const EVENTS = {
+/** Of each event, the JSON in its data. */
+export const EVENTS = {
   queued: z.object({ message_id: messageId, queue_position: position }),
   processing: z.object({ message_id: messageId, attempt: z.int().min(1) }),
   message: z
