@@ -15,8 +15,7 @@ export type Claim = {
 };
 
 /** How a message can end. */
-export const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
-export type EndStatus = (typeof END_STATUSES)[number];
+export type EndStatus = 'completed' | 'failed' | 'cancelled' | 'expired';
 
 /** The end of a message, as its last event will tell it. */
 export type Outcome =

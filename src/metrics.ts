@@ -1,6 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { END_STATUSES } from '../machines/events.ts';
-import type { Sweep } from './store/store.ts';
+import { END_STATUSES, type Sweep } from './store/store.ts';
 import { Traffic } from './traffic.ts';
 
 /** Seconds, from a message that finds nobody before it to one that waits for an hour. */

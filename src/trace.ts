@@ -1,3 +1,5 @@
+import { objectIn } from './json.ts';
+
 /** What ties the lines of a message's story together, in the log and beyond: it goes with the message. */
 export type Trace = {
   /** Of the request it was accepted by. */
@@ -32,6 +34,10 @@ export function writeTrace(trace: Trace): string {
 
 /** What `writeTrace` has written, or nothing: then the message is of a release that knew no traces. */
 export function readTrace(written: string): Trace {
-  const { requestId = '', traceparent, tracestate }: Partial<Trace> = JSON.parse(written || '{}');
-  return { requestId, traceparent, tracestate };
+  const { requestId, traceparent, tracestate } = objectIn(written || '{}');
+  return {
+    requestId: typeof requestId === 'string' ? requestId : '',
+    ...(typeof traceparent === 'string' ? { traceparent } : {}),
+    ...(typeof tracestate === 'string' ? { tracestate } : {}),
+  };
 }

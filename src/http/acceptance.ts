@@ -28,7 +28,7 @@ export async function accept(
   const id = uuid();
   const { userId, ...rest } = message;
   const { queue } = rest;
-  const trace = traceOf(ctx.state['requestId'], ctx.get('traceparent'), ctx.get('tracestate'));
+  const trace = traceOf(String(ctx.state['requestId']), ctx.get('traceparent'), ctx.get('tracestate'));
   // A stream may stay open for long, and so would what it was asked with.
   ctx.request.body = undefined;
   ctx.request.rawBody = '';

@@ -1,4 +1,4 @@
-import { type Claim, type Destination, END_STATUSES, type EndStatus, type Outcome } from '../../machines/events.ts';
+import type { Claim, Destination, EndStatus, Outcome } from '../../machines/events.ts';
 import type { Trace } from '../trace.ts';
 import type { Callback, DeliveryStatus, Outbox, Tries } from './outbox.ts';
 
@@ -300,6 +300,8 @@ export type Counts = {
 
 /** How many messages were accepted since the store was made, and how many ended in which way. They only grow. */
 export type Totals = { readonly [name in 'accepted' | EndStatus]: number };
+
+export const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const satisfies readonly EndStatus[];
 
 /** In the order in which the stores tell them. */
 export const TOTALS = ['accepted', ...END_STATUSES] as const;

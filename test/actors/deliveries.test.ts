@@ -25,7 +25,7 @@ async function aToldMessage(t: ExecutionContext) {
   t.teardown(async () => {
     await deliveries?.stop(0);
     await endpoints.close();
-    await hub.close();
+    hub.close();
     await store.close();
   });
   const details = { kind: 'engine', user_id: 'u', message_key: 'k', mode: 'iteration', throttle_seconds: 3 } as const;

@@ -1,14 +1,15 @@
-import { END_STATUSES, type EndStatus } from '../../../machines/events.ts';
+import type { EndStatus } from '../../../machines/events.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import { readTrace, type Trace } from '../../trace.ts';
-import type {
-  CallbackState,
-  ClaimedMessage,
-  DeadLetter,
-  DelayedQueue,
-  MessageState,
-  MessageStatus,
-  Renewal,
+import {
+  type CallbackState,
+  type ClaimedMessage,
+  type DeadLetter,
+  type DelayedQueue,
+  END_STATUSES,
+  type MessageState,
+  type MessageStatus,
+  type Renewal,
 } from '../store.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
