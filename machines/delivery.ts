@@ -52,7 +52,7 @@ export const deliveryMachine = setup({
     claim: fromPromise<DeliveryClaim | undefined, { destination: Destination }>(unprovided),
     /** Waits for what is to be told next of the claimed message. */
     compose: fromPromise<Tidings, { claim: DeliveryClaim }>(unprovided),
-    /** Makes one attempt. Fails only when how far it came cannot be kept. */
+    /** Makes one attempt. Fails when it is broken off, or its claim is lost. */
     post: fromPromise<Posted, { claim: DeliveryClaim; tidings: Tidings }>(unprovided),
     /** Takes the callback out of the outbox; true when more wait. */
     settle: fromPromise<boolean, { claim: DeliveryClaim; posted: Posted | undefined }>(unprovided),

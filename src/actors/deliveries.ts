@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import { Webhook } from 'standardwebhooks';
@@ -35,6 +36,8 @@ type Parts = {
 const AT_ONE_URL = 16;
 const FIRST_BACK_OFF_MS = 1000;
 const LONGEST_BACK_OFF_MS = 300_000;
+const FIRST_STORE_BACK_OFF_MS = 100;
+const LONGEST_STORE_BACK_OFF_MS = 2000;
 /** What could not be composed is looked at again after so long. */
 const AGAIN_MS = 1000;
 
@@ -150,7 +153,7 @@ export class Deliveries {
     // What is told of progress is tried once: the end is what matters, and is not to wait for it.
     if (tidings.type === 'progress') {
       this.#parts.composer.told(delivery, answer.type === 'accepted');
-      await this.#parts.outbox.checkpoint(delivery, delivery.checkpoint);
+      await this.#checkpoint(delivery, signal);
     }
     if (answer.type === 'accepted') return { type: 'delivered' };
     if (answer.type === 'refused') {
@@ -165,6 +168,19 @@ export class Deliveries {
       Math.max(answer.retryAfterMs, backOffMs(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, delivery.attempts)),
     );
     return { type: 'failed', error: answer.reason, delayMs };
+  }
+
+  /** Repeated until the store answers: with what was told forgotten, it would be told again. */
+  async #checkpoint(delivery: Delivery, signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.#parts.outbox.checkpoint(delivery, delivery.checkpoint);
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        await delay(backOffMs(FIRST_STORE_BACK_OFF_MS, LONGEST_STORE_BACK_OFF_MS, attempt), undefined, { signal });
+      }
+    }
   }
 
   /** Undefined when the client's key is not known any more. */

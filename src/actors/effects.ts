@@ -77,13 +77,19 @@ export class Effects {
     const turn = new Turn(message);
     if (signal.aborted || !this.#hold(turn, sentAt)) {
       // Nobody waits for this claim any more, or its answer took too long: it goes back at once rather than by its lease.
-      await this.#store.release(turn, turn.handover);
+      await this.#giveBack(turn, signal);
       return undefined;
     }
     if (turn.attempt > 1) {
       this.#log.warn(turn.story, 'taken over');
     }
     return turn;
+  }
+
+  /** Hands over at once what nobody has begun; unless nobody waits here any more, until the store answers. */
+  #giveBack(turn: Turn, signal: AbortSignal): Promise<void> {
+    const release = () => this.#store.release(turn, turn.handover);
+    return signal.aborted ? release() : this.#persist(release, signal);
   }
 
   /** Makes the worker call, up to its first event. */
@@ -222,7 +228,7 @@ export class Effects {
     this.#callBack(turn);
     const next = settled.next && new Turn(settled.next);
     if (!next || (!signal.aborted && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
-    await this.#track(this.#store.release(next, next.handover));
+    await this.#track(this.#giveBack(next, signal));
     return { next: undefined, waiting: true };
   }
 

@@ -34,7 +34,7 @@ export class Composer {
     return details.kind === 'result' ? this.#result(delivery, details) : this.#next(delivery, details, signal);
   }
 
-  /** The endpoint has taken what is being told, or not: then nothing is told any more before the end, which holds it. */
+  /** The endpoint has taken what is being told, or not: then nothing is told any more before the end, whose `complete` holds the texts. */
   told(delivery: Delivery, accepted: boolean): void {
     const { telling, checkpoint } = delivery;
     delivery.checkpoint = accepted ? { ...checkpoint, told: telling } : { ...checkpoint, untold: telling };

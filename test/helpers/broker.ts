@@ -7,6 +7,7 @@ import { startBroker } from '../../src/broker.ts';
 import { readConfig } from '../../src/config.ts';
 import { type SimulatedWorker, startSimulatedWorker } from '../../src/simulated-worker/server.ts';
 import { Client } from './client.ts';
+import { freePort } from './port.ts';
 import { startRedis } from './redis.ts';
 
 export type StoreKind = 'embedded' | 'redis';
@@ -34,7 +35,8 @@ export async function aWorker(
   t: ExecutionContext,
   options: Parameters<typeof startSimulatedWorker>[0] = {},
 ): Promise<SimulatedWorker> {
-  const worker = await startSimulatedWorker(options);
+  // It may go down and come back on the same port.
+  const worker = await startSimulatedWorker({ port: await freePort(), ...options });
   t.teardown(() => worker.close());
   return worker;
 }

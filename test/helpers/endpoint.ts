@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
+import { freePort } from './port.ts';
 
 /** One callback as it came in. */
 export type Call = {
@@ -38,7 +39,7 @@ export async function anEndpoint(t: ExecutionContext, respond: (call: Call) => R
     server.close();
     await once(server, 'close');
   };
-  const port = await listen(0);
+  const port = await listen(await freePort());
   t.teardown(close);
   const endpoint = {
     calls,

@@ -1,17 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './port.ts';
 
 const ANSWERS_WITHIN_MS = 10_000;
-const FIRST_PORT = 12_000;
-/** https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/#redis-cluster-tcp-ports */
-const BUS_PORTS_ABOVE = 10_000;
 const NOT_INSTALLED = 'redis-server is missing; install it with: apt-get update && apt-get install -y redis-server';
 
 export type RedisOptions = {
@@ -42,9 +39,6 @@ export type RedisServer = {
   stop(): Promise<void>;
 };
 
-/** Ports given out here: what was free a moment ago may not be by the time a server has it. */
-const given = new Set<number>();
-
 /** Servers still up when the tests end early. */
 const orphans = new Set<() => void>();
 process.once('exit', () => {
@@ -56,7 +50,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   if (!(await installed())) throw new Error(NOT_INSTALLED);
   const directory = await mkdtemp(join(tmpdir(), 'broker-redis-'));
   const port = await freePort(options.busPort === true);
-  const tlsPort = options.tlsPort ? await freePort(false) : 0;
+  const tlsPort = options.tlsPort ? await freePort() : 0;
   const args = [...(tlsPort ? ['--tls-port', `${tlsPort}`] : []), ...(options.args ?? [])];
   let server = await run(port, directory, { ...options, args });
 
@@ -137,30 +131,4 @@ function say(port: number, command: string): Promise<string> {
     socket.once('error', () => resolve(''));
     socket.once('close', () => resolve(''));
   });
-}
-
-/**
- * A port that was free a moment ago; with `busPort` that of the bus is, too. Below what systems give to outgoing
- * connections (from 32768 on), so that none of those takes it before the server does, or while it is restarted.
- */
-async function freePort(busPort: boolean): Promise<number> {
-  for (;;) {
-    const port = randomInt(FIRST_PORT, FIRST_PORT + BUS_PORTS_ABOVE);
-    if (given.has(port)) continue;
-    given.add(port);
-    if ((await isFree(port)) && (!busPort || (await isFree(port + BUS_PORTS_ABOVE)))) return port;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    await once(server.listen(port, '127.0.0.1'), 'listening');
-  } catch {
-    return false;
-  }
-  const closed = once(server, 'close');
-  server.close();
-  await closed;
-  return true;
 }

@@ -44,8 +44,9 @@ type Making = {
 class Followed {
   readonly open = new Set<Open>();
   working = false;
-  /** Since when it has said that its replica is gone. */
+  /** Since when it has said that its replica is gone, without a break. */
   aloneSince: number | undefined;
+  heardAt = 0;
   /** Since when its replica has not been seen to have caught up. */
   behindSince: number | undefined;
   /** It lets nobody wait. */
@@ -122,6 +123,8 @@ export class Replication {
       if (followed) followed.aloneSince = undefined;
       else this.#followed.set(history, new Followed());
     } else if (followed) {
+      // What it says after it was silent it may say as one that was replaced meanwhile.
+      if (performance.now() - followed.heardAt >= KNOWN_FOR_MS) followed.aloneSince = undefined;
       followed.aloneSince ??= performance.now();
       if (performance.now() - followed.aloneSince >= this.#aloneForMs) {
         this.#followed.delete(history);
@@ -129,6 +132,7 @@ export class Replication {
         return;
       }
     }
+    if (followed) followed.heardAt = performance.now();
     if (followed?.behindSince !== undefined) void this.#work(history, followed, shard);
   }
 
