@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { END_STATUSES, type Sweep } from './store/store.ts';
+import { END_STATUSES, type Sweep, type Totals } from './store/store.ts';
 import { Traffic } from './traffic.ts';
 
 /** Seconds, from a message that finds nobody before it to one that waits for an hour. */
@@ -100,7 +100,7 @@ export class Metrics {
       name: 'broker_store_messages_accepted_total',
       help: 'Messages accepted since the store was made.',
       registers,
-      collect: () => count(accepted, {}, present().store?.totals.accepted),
+      collect: () => count(accepted, {}, totalsOf(present())?.accepted),
     });
     const ended: Counter = new Counter({
       name: 'broker_store_messages_ended_total',
@@ -108,7 +108,7 @@ export class Metrics {
       labelNames: ['status'],
       registers,
       collect: () => {
-        for (const status of END_STATUSES) count(ended, { status }, present().store?.totals[status]);
+        for (const status of END_STATUSES) count(ended, { status }, totalsOf(present())?.[status]);
       },
     });
   }
@@ -137,6 +137,11 @@ export class Metrics {
 
 function oldestWait(store: Sweep | undefined): number | undefined {
   return store && store.counts.oldestWaitMs / 1000;
+}
+
+/** Those of a part of the store would be fewer than before, and look like a restart. */
+function totalsOf({ store }: Present): Totals | undefined {
+  return store?.complete ? store.totals : undefined;
 }
 
 /** Brings a counter to a value that is counted elsewhere. Unknown is not 0: that would look like a restart. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import { Webhook } from 'standardwebhooks';
@@ -13,6 +12,7 @@ import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
+import { persist } from '../store/persist.ts';
 import { traceHeaders } from '../trace.ts';
 import type { Inspection } from './inspection.ts';
 import { StateCounts } from './state-counts.ts';
@@ -36,8 +36,6 @@ type Parts = {
 const AT_ONE_URL = 16;
 const FIRST_BACK_OFF_MS = 1000;
 const LONGEST_BACK_OFF_MS = 300_000;
-const FIRST_STORE_BACK_OFF_MS = 100;
-const LONGEST_STORE_BACK_OFF_MS = 2000;
 /** What could not be composed is looked at again after so long. */
 const AGAIN_MS = 1000;
 
@@ -153,7 +151,9 @@ export class Deliveries {
     // What is told of progress is tried once: the end is what matters, and is not to wait for it.
     if (tidings.type === 'progress') {
       this.#parts.composer.told(delivery, answer.type === 'accepted');
-      await this.#checkpoint(delivery, signal);
+      const { outbox, log } = this.#parts;
+      // Forgotten, it would be told again.
+      await persist(() => outbox.checkpoint(delivery, delivery.checkpoint), signal, log);
     }
     if (answer.type === 'accepted') return { type: 'delivered' };
     if (answer.type === 'refused') {
@@ -168,19 +168,6 @@ export class Deliveries {
       Math.max(answer.retryAfterMs, backOffMs(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, delivery.attempts)),
     );
     return { type: 'failed', error: answer.reason, delayMs };
-  }
-
-  /** Repeated until the store answers: with what was told forgotten, it would be told again. */
-  async #checkpoint(delivery: Delivery, signal: AbortSignal): Promise<void> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        await this.#parts.outbox.checkpoint(delivery, delivery.checkpoint);
-        return;
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
-        await delay(backOffMs(FIRST_STORE_BACK_OFF_MS, LONGEST_STORE_BACK_OFF_MS, attempt), undefined, { signal });
-      }
-    }
   }
 
   /** Undefined when the client's key is not known any more. */

@@ -5,6 +5,7 @@ import { backOffMs } from '../back-off.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
+import { persist } from '../store/persist.ts';
 import type { Store } from '../store/store.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
@@ -15,7 +16,6 @@ import type { WorkerHealth } from './worker-health.ts';
 
 const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
-const LONGEST_STORE_BACK_OFF_MS = 2000;
 /** A worker that asks for more patience than this is asked again sooner: its queue stands still meanwhile. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
 
@@ -282,17 +282,9 @@ export class Effects {
     await Promise.allSettled(this.#unfinished);
   }
 
-  /** Repeats a store call until the store answers: what the worker said must not be lost to an outage of the store. */
-  async #persist<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, LONGEST_STORE_BACK_OFF_MS)) {
-      try {
-        return await call();
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
-        this.#log.debug({ err: error, again_in_ms: waitMs }, 'the store does not answer');
-        await delay(waitMs, undefined, { signal });
-      }
-    }
+  /** What the worker said must not be lost to an outage of the store. */
+  #persist<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+    return persist(call, signal, this.#log);
   }
 
   #track<Result>(work: Promise<Result>): Promise<Result> {

@@ -75,6 +75,21 @@ test('while the store does not answer nothing is said of what waits there', asyn
   t.false([...now.keys()].some((name) => name.startsWith('broker_store_messages')));
 });
 
+test('while a part of the store does not answer its totals are not told: they would seem to have shrunk', async (t) => {
+  const metrics = new Metrics();
+  const counts = { activeQueues: 1, waiting: 1, processing: 0, oldestWaitMs: 0, callbacks: 0 };
+  const totals = { accepted: 9, completed: 8, failed: 0, cancelled: 0, expired: 0 };
+  let complete = true;
+  const store = () => ({ due: [], destinations: [], counts, totals, complete });
+  metrics.serve(() => ({ store: store(), workerUp: true, calls: 0, listeners: 0, users: 0 }));
+  const told = async () => samples((await metrics.read()).text).get('broker_store_messages_accepted_total');
+  t.is(await told(), 9);
+  complete = false;
+  t.is(await told(), undefined);
+  complete = true;
+  t.is(await told(), 9);
+});
+
 test('the alert rules and the Grafana dashboard ask for what there is', async (t) => {
   const metrics = new Metrics();
   metrics.watchProcess();
