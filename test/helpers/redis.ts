@@ -26,6 +26,8 @@ export type RedisServer = {
   readonly port: number;
   /** 0 when it does not listen for TLS. */
   readonly tlsPort: number;
+  /** Of the process that runs now. */
+  pid(): number;
   /** Ends the server at once, as a crash would. */
   kill(): Promise<void>;
   /** Stops it in its tracks until `resume`: connections stay open and nothing answers. */
@@ -67,6 +69,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     url: `redis://127.0.0.1:${port}`,
     port,
     tlsPort,
+    pid: () => server.pid ?? 0,
     kill,
     freeze: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
