@@ -43,7 +43,18 @@ export type UserEvent =
   /** Stop the call in hand and hand the claim over. */
   | { readonly type: 'abort' }
   /** The claim with this token belongs to another broker now: drop the work. */
-  | { readonly type: 'claim.lost'; readonly token: number };
+  | { readonly type: 'claim.lost'; readonly token: number }
+  /** What came of the effect of the state that it is in. */
+  | { readonly type: 'claim.done'; readonly output: Claim | undefined }
+  | { readonly type: 'open.done'; readonly output: Opening }
+  | { readonly type: 'backOff.done'; readonly output: Claim | undefined }
+  | { readonly type: 'relay.done'; readonly output: Outcome }
+  | { readonly type: 'settle.done'; readonly output: Settled }
+  | { readonly type: 'release.done' }
+  | { readonly type: `${UserEffect}.failed`; readonly error: unknown };
+
+/** What a user does to the world, one at a time. */
+export type UserEffect = 'claim' | 'open' | 'backOff' | 'relay' | 'settle' | 'release';
 
 /** One user's callbacks to one URL: made one after the other, in the order in which their messages ended. */
 export type Destination = { readonly queue: string; readonly url: string };

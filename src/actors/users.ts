@@ -1,5 +1,5 @@
-import { type Actor, createActor, fromPromise } from 'xstate';
-import type { UserEvent } from '../../machines/events.ts';
+import { type Actor, createActor } from 'xstate';
+import type { UserEffect, UserEvent } from '../../machines/events.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import type { Effects } from './effects.ts';
@@ -9,11 +9,16 @@ import { StateCounts } from './state-counts.ts';
 /** What users do to the world: the effects of their machine. */
 export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
 
+/** Runs until it is done, or the state that it belongs to is left. */
+type Effect = (signal: AbortSignal) => Promise<UserEvent>;
+
 export type UserState = 'idle' | 'dispatching' | 'streaming';
 
 /** The live users of this broker: the supervisor and the actors it keeps, one for each queue that has work here. */
 export class Users {
   readonly #live = new Map<string, Actor<typeof userMachine>>();
+  /** The effect that each of them has under way. */
+  readonly #underWay = new Map<string, AbortController>();
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
@@ -25,15 +30,33 @@ export class Users {
     this.#effects = effects;
     this.#onGone = onGone;
     this.#machine = userMachine.provide({
-      actors: {
-        claim: fromPromise(({ input, signal }) => effects.claim(input.queue, signal)),
-        open: fromPromise(({ input, signal }) => effects.open(input.claim, signal)),
-        backOff: fromPromise(({ input, signal }) => effects.backOff(input.claim, input.delayMs, input.reason, signal)),
-        relay: fromPromise(({ input, signal }) => effects.relay(input.claim, signal)),
-        settle: fromPromise(({ input, signal }) => effects.settle(input.claim, input.outcome, input.proceed, signal)),
-        release: fromPromise(({ input }) => effects.release(input.claim)),
-      },
       actions: {
+        claim: ({ self, context: { queue } }) =>
+          this.#begin(self, 'claim', async (signal) => {
+            return { type: 'claim.done', output: await effects.claim(queue, signal) };
+          }),
+        open: ({ self }, { claim }) =>
+          this.#begin(self, 'open', async (signal) => {
+            return { type: 'open.done', output: await effects.open(claim, signal) };
+          }),
+        backOff: ({ self }, { claim, delayMs, reason }) =>
+          this.#begin(self, 'backOff', async (signal) => {
+            return { type: 'backOff.done', output: await effects.backOff(claim, delayMs, reason, signal) };
+          }),
+        relay: ({ self }, { claim }) =>
+          this.#begin(self, 'relay', async (signal) => {
+            return { type: 'relay.done', output: await effects.relay(claim, signal) };
+          }),
+        settle: ({ self }, { claim, outcome, proceed }) =>
+          this.#begin(self, 'settle', async (signal) => {
+            return { type: 'settle.done', output: await effects.settle(claim, outcome, proceed, signal) };
+          }),
+        release: ({ self }, { claim }) =>
+          this.#begin(self, 'release', async () => {
+            await effects.release(claim);
+            return { type: 'release.done' };
+          }),
+        leave: ({ context: { queue } }) => this.#leave(queue),
         // An action runs while its actor is still on its way; told at once, the supervisor would find it busy.
         reportIdle: ({ context: { queue } }) =>
           queueMicrotask(() => this.#supervisor.send({ type: 'user.idle', queue })),
@@ -69,6 +92,8 @@ export class Users {
 
   /** A queue may have work. A hint that may come too often, and carries no message. */
   hint(queue: string): void {
+    // A busy queue has this said for each message it gets, and will look once.
+    if (this.#live.get(queue)?.getSnapshot().context.hinted) return;
     this.#supervisor.send({ type: 'queue.work', queue });
   }
 
@@ -95,6 +120,25 @@ export class Users {
     const timer = setTimeout(() => this.#supervisor.send({ type: 'abort' }), limitMs);
     await promise;
     clearTimeout(timer);
+  }
+
+  /** Begins an effect of a user. What comes of it is told the user, unless its state was left before. */
+  #begin(user: { send(event: UserEvent): void; id: string }, effect: UserEffect, run: Effect): void {
+    const underWay = new AbortController();
+    this.#underWay.set(user.id, underWay);
+    const tell = (event: UserEvent) => {
+      if (underWay.signal.aborted) return;
+      this.#underWay.delete(user.id);
+      user.send(event);
+    };
+    run(underWay.signal).then(tell, (error: unknown) => tell({ type: `${effect}.failed`, error }));
+  }
+
+  /** Breaks off the effect that a user has under way, if there is one. */
+  #leave(queue: string): void {
+    const underWay = this.#underWay.get(queue);
+    this.#underWay.delete(queue);
+    underWay?.abort();
   }
 
   #wake(queue: string): void {
@@ -125,8 +169,8 @@ export class Users {
     const broken = this.#live.get(queue)?.getSnapshot();
     if (broken?.status !== 'error') return;
     this.#live.delete(queue);
-    // XState leaves the effects of a broken actor running; this is what it sends them when their state is left.
-    for (const effect of Object.values(broken.children)) effect?.send({ type: 'xstate.stop' });
+    // A broken actor leaves no state.
+    this.#leave(queue);
     void this.#effects.abandon(queue, error);
     this.#onGone();
     this.#sayWhenGone();

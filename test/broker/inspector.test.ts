@@ -94,7 +94,7 @@ test("a message's whole life is seen: supervisor, user, worker's health and deli
   t.like(told[0], { type: 'xstate.init' });
   t.like(told[1], { type: 'work' });
   t.like(
-    told.find(({ actorId }) => actorId === '0.user.dispatching.claiming'),
+    told.find(({ type }) => type === 'claim.done'),
     { output: claim },
   );
 

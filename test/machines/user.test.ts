@@ -2,7 +2,7 @@ import test from 'ava';
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import type { Claim, Opening, Outcome, Settled, UserEvent } from '../../machines/events.ts';
 import { userMachine } from '../../machines/user.ts';
-import { begin, done, failed, neverReached, neverTaken, place, reach, running, tell } from './paths.ts';
+import { begin, neverReached, neverTaken, place, reach, tell } from './paths.ts';
 
 const CLAIM: Claim = { queue: 'u', messageId: 'm1', token: 1, attempt: 1 };
 const RETRY: Claim = { ...CLAIM, attempt: 2 };
@@ -16,22 +16,23 @@ const DRAIN: UserEvent = { type: 'drain' };
 const ABORT: UserEvent = { type: 'abort' };
 const lost = (token: number): UserEvent => ({ type: 'claim.lost', token });
 
-const claimed = (claim: Claim | undefined) => done(userMachine, 'claim', claim);
-const opening = (result: Opening) => done(userMachine, 'open', result);
+const done = (effect: string, output?: unknown) => ({ type: `${effect}.done`, output });
+const claimed = (claim: Claim | undefined) => done('claim', claim);
+const opening = (result: Opening) => done('open', result);
 const opened = opening({ type: 'opened' });
 const refused = opening({ type: 'refused', delayMs: 250, reason: 'the worker answered 503' });
-const backedOff = done(userMachine, 'backOff', RETRY);
-const relayed = done(userMachine, 'relay', COMPLETED);
-const settled = (result: Settled) => done(userMachine, 'settle', result);
-const released = done(userMachine, 'release');
-const fault = (effect: string) => failed(userMachine, effect);
+const backedOff = done('backOff', RETRY);
+const relayed = done('relay', COMPLETED);
+const settled = (result: Settled) => done('settle', result);
+const released = done('release');
+const fault = (effect: string) => ({ type: `${effect}.failed`, error: new Error('away') });
 
 /** Everything that can come of each effect. */
 const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
   claim: [claimed(CLAIM), claimed(undefined)],
   open: [opened, refused, opening({ type: 'ended', outcome: FAILED })],
-  backOff: [backedOff, done(userMachine, 'backOff', undefined)],
-  relay: [relayed, done(userMachine, 'relay', FAILED)],
+  backOff: [backedOff, done('backOff', undefined)],
+  relay: [relayed, done('relay', FAILED)],
   settle: [
     settled({ next: NEXT, waiting: true }),
     settled({ next: undefined, waiting: true }),
@@ -39,6 +40,15 @@ const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
   ],
   release: [released],
 };
+
+/** The effects that run in a state: those that are begun as it is entered. */
+function running(state: AnyMachineSnapshot): readonly string[] {
+  return state._nodes.flatMap(({ entry }) => entry.map(typeOf)).filter((type) => Object.hasOwn(RESULTS, type));
+}
+
+function typeOf(action: unknown): string {
+  return typeof action === 'object' && action !== null && 'type' in action ? String(action.type) : String(action);
+}
 
 /** What a user can be told in a state: by the supervisor anything, and what its running effects come to. */
 function possible(state: AnyMachineSnapshot): readonly EventObject[] {
@@ -88,11 +98,11 @@ test('a next claim that came with the settling is worked on at once, in the same
   const { state, actions } = tell(userMachine, after(...SETTLING).state, settled({ next: NEXT, waiting: true }));
   t.is(place(state), 'dispatching.opening');
   t.like(state.context, { claim: NEXT, outcome: undefined });
-  t.deepEqual(actions, []);
+  t.deepEqual(actions, ['leave', 'open']);
 });
 
 test('a message that backed off while calls were stopped is handed over', (t) => {
-  const { state } = tell(userMachine, after(...BACKING_OFF).state, done(userMachine, 'backOff', undefined));
+  const { state } = tell(userMachine, after(...BACKING_OFF).state, done('backOff', undefined));
   t.is(place(state), 'releasing');
   t.like(state.context, { claim: CLAIM });
 });
@@ -184,7 +194,7 @@ test('that another claim was lost changes nothing', (t) => {
 test('a refused call gives its slot up, waits, and is made again as the next attempt', (t) => {
   const { state, actions } = after(...BACKING_OFF);
   t.is(place(state), 'dispatching.backingOff');
-  t.is(actions.at(-1), 'freeSlot');
+  t.deepEqual(actions.slice(-3), ['leave', 'freeSlot', 'backOff']);
   t.like(state.context, { claim: CLAIM, delayMs: 250, reason: 'the worker answered 503' });
   const again = tell(userMachine, state, backedOff).state;
   t.is(place(again), 'dispatching.opening');
@@ -208,6 +218,17 @@ test('a fault in any effect is reported, and a claim is handed over', (t) => {
     const { state: now, actions } = tell(userMachine, state, fault(effect));
     t.is(place(now), effect === 'claim' || effect === 'release' ? 'idle' : 'releasing', effect);
     t.true(actions.includes('reportFault'), effect);
+  }
+});
+
+test('an effect is left with its state, and nobody leaves what did not begin', (t) => {
+  for (const { state, path } of REACHED) {
+    for (const event of possible(state)) {
+      const { state: now, actions } = tell(userMachine, state, event);
+      const begun = actions.some((action) => Object.hasOwn(RESULTS, action));
+      const left = running(state).length > 0 && (begun || place(now) !== place(state));
+      t.is(actions.filter((action) => action === 'leave').length > 0, left, `${path} → ${event.type}`);
+    }
   }
 });
 
