@@ -18,6 +18,8 @@ process.once('exit', () => {
 export class Child {
   readonly url: string;
   readonly pid: number;
+  /** When it listened, in ms since 1970. */
+  readonly readyAt = Date.now();
   readonly #child: ChildProcess;
 
   private constructor(child: ChildProcess, url: string) {

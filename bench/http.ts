@@ -51,6 +51,15 @@ export class Connection {
     });
   }
 
+  /** Resolves when the answer has begun; what follows is read and let go. */
+  begin(request: Buffer): Promise<void> {
+    return new Promise((resolve) => {
+      this.#socket.removeAllListeners('data').once('data', () => resolve());
+      this.#socket.on('data', () => {});
+      this.#socket.write(request);
+    });
+  }
+
   close(): void {
     this.#asked = undefined;
     this.#socket.destroy();
@@ -94,4 +103,17 @@ export function post(path: string, body: unknown, headers: Readonly<Record<strin
 export function get(path: string, headers: Readonly<Record<string, string>> = {}): Buffer {
   const lines = Object.entries({ host: '127.0.0.1', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+}
+
+/** The JSON that a path answers. */
+export async function ask(url: string, path: string): Promise<unknown> {
+  return JSON.parse((await read(url, path)).body);
+}
+
+/** What a path answers, to its end. */
+export async function read(url: string, path: string): Promise<Answer> {
+  const connection = new Connection(url);
+  const answer = await connection.send(get(path));
+  connection.close();
+  return answer;
 }

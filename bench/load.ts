@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isObject } from '../src/json.ts';
+import type { NewMessage, Store } from '../src/store/store.ts';
+import { aMessage } from '../test/store/contract/kit.ts';
 import type { Child } from './child.ts';
 import type { Contender } from './contenders.ts';
-import { type Answer, Connection, get, post } from './http.ts';
+import { type Answer, ask, Connection, post } from './http.ts';
 import type { Report } from './worker.ts';
 
 export type Load = {
@@ -13,9 +15,12 @@ export type Load = {
   readonly call?: string;
   /** Reads each message's events to their end over the connection that it was sent over. */
   readonly oneStep?: boolean;
-  /** Sees each answer. */
-  readonly each?: (answer: Answer, sentAt: number, user: string) => void;
+  /** Sees each answer, and the user it is for. */
+  readonly each?: (answer: Answer, user: string) => void;
 };
+
+/** What a message asks of the worker, unless it is told otherwise: 7 events of 50 bytes, at once. */
+const CALL = '7 50';
 
 /** Counts messages over the whole bench, so that each user's later ones have the greater numbers. */
 let sent = 0;
@@ -24,23 +29,19 @@ let sent = 0;
  * Sends messages as fast as they are taken. Each user's go over one connection, one after the other, so that they are
  * accepted in their order.
  */
-export async function send(urls: readonly string[], load: Load): Promise<void> {
-  const { messages, users, connections, call = '7 50', oneStep = false, each } = load;
-  const headers = oneStep ? { accept: 'text/event-stream' } : {};
+export async function send({ children }: Contender, load: Load): Promise<void> {
+  const { messages, users, oneStep = false, each } = load;
+  const connections = Math.min(load.connections, users);
   await Promise.all(
-    Array.from({ length: Math.min(connections, users) }, async (_, index) => {
-      const connection = new Connection(urls[index % urls.length] ?? '');
-      const step = Math.min(connections, users);
-      const share = Math.floor(messages / step) + (index < messages % step ? 1 : 0);
+    Array.from({ length: connections }, async (_, index) => {
+      const connection = new Connection(children[index % children.length]?.url ?? '');
+      const share = Math.floor(messages / connections) + (index < messages % connections ? 1 : 0);
       let user = index;
       for (let i = 0; i < share; i += 1) {
-        sent += 1;
-        const request = post('/api/v1/message', bodyOf(`user-${user}`, `${sent} ${call}`), headers);
-        const sentAt = performance.now();
-        const answer = await connection.send(request);
+        const answer = await connection.send(aRequest(`user-${user}`, load.call, oneStep));
         if (answer.status !== (oneStep ? 200 : 202)) throw new Error(`answered ${answer.status}: ${answer.body}`);
-        each?.(answer, sentAt, `user-${user}`);
-        user += step;
+        each?.(answer, `user-${user}`);
+        user += connections;
         if (user >= users) user = index;
       }
       connection.close();
@@ -48,12 +49,37 @@ export async function send(urls: readonly string[], load: Load): Promise<void> {
   );
 }
 
-/** The same fields for every contender. */
-export function bodyOf(user: string, message: string): Record<string, string> {
-  return { user_id: user, org_id: 'unfoldingWord', client_id: 'web', message };
+/** The bytes of `POST /api/v1/message`. */
+export function aRequest(user: string, call = CALL, oneStep = false): Buffer {
+  sent += 1;
+  const body = { user_id: user, org_id: 'unfoldingWord', client_id: 'web', message: `${sent} ${call}` };
+  return post('/api/v1/message', body, oneStep ? { accept: 'text/event-stream' } : {});
 }
 
-/** Resolves when the worker has had so many calls, and the contender has settled them. Throws when there is no progress. */
+/** The bytes of the call that a broker makes of such a message. */
+export function aCall(user: string, call = CALL): Buffer {
+  sent += 1;
+  const body = { user_id: user, org: 'unfoldingWord', client_id: 'web', message: `${sent} ${call}` };
+  return post('/api/v1/chat/stream', body, { accept: 'text/event-stream' });
+}
+
+/** Puts one message into each of so many queues. */
+export function waiting(users: number, call = CALL): (store: Store) => Promise<void> {
+  return async (store) => {
+    for (let from = 0; from < users; from += 1000) {
+      const portion = Array.from({ length: Math.min(1000, users - from) }, (_, index) => stored(from + index, call));
+      await Promise.all(portion.map((message) => store.enqueue(message)));
+    }
+  };
+}
+
+function stored(n: number, call: string): NewMessage {
+  const user = `user-${n}`;
+  const payload = { client_id: 'web', user_id: user, message: `1 ${call}`, message_type: 'text', org: 'unfoldingWord' };
+  return aMessage(user, { payload: JSON.stringify(payload) });
+}
+
+/** Resolves when the worker has had so many calls, and the contender has settled them. Throws when it stands still. */
 export async function settled(contender: Contender, worker: Child, calls: number): Promise<void> {
   let before = -1;
   let since = performance.now();
@@ -62,29 +88,39 @@ export async function settled(contender: Contender, worker: Child, calls: number
     if (report.calls >= calls && (await unsettled(contender)) === 0) return;
     if (report.calls !== before) since = performance.now();
     before = report.calls;
-    if (performance.now() - since > 30_000)
-      throw new Error(`${contender.name} stands still at ${before} of ${calls} calls`);
+    if (performance.now() - since > 30_000) throw new Error(`it stands still at ${before} of ${calls} calls`);
     await delay(10);
   }
 }
 
 /** Messages that wait or are worked on. */
-export async function unsettled({ urls }: Contender): Promise<number> {
-  const health: unknown = await ask(urls[0] ?? '', '/health');
-  if (!isObject(health)) throw new Error(`${urls[0]} does not tell its health`);
+export async function unsettled({ children }: Contender): Promise<number> {
+  const health = await ask(children[0]?.url ?? '', '/health');
+  if (!isObject(health)) throw new Error('its health is no object');
   return Number(health['messages_waiting']) + Number(health['messages_processing']);
-}
-
-/** The JSON that a path answers. */
-export async function ask(url: string, path: string): Promise<unknown> {
-  const connection = new Connection(url);
-  const { body } = await connection.send(get(path));
-  connection.close();
-  return JSON.parse(body);
 }
 
 /** What the worker has counted since it was last asked to forget. */
 export async function reportOf(worker: Child, question: 'report' | 'forget' = 'report'): Promise<Report> {
   const report = await worker.ask(question);
-  return report as Report;
+  if (!isObject(report)) throw new Error('the worker answered no report');
+  const { calls, disordered, overlapping, firstCallAt } = report;
+  return {
+    calls: Number(calls),
+    disordered: Number(disordered),
+    overlapping: Number(overlapping),
+    firstCallAt: Number(firstCallAt),
+  };
+}
+
+/** Throws unless the stream is a message's whole life with so many events of the worker, each once and in order. */
+export function mustBeWhole(stream: string, events: number): void {
+  let id = 0;
+  for (const found of stream.matchAll(/^id: (\d+)$/gm)) {
+    id += 1;
+    if (Number(found[1]) !== id) throw new Error(`event ${found[1]} came in the place of ${id}`);
+  }
+  // `queued`, `processing`, the worker's, `done`.
+  if (id !== events + 3 || !stream.includes('\nevent: done\n'))
+    throw new Error(`it has ${id} events: ${stream.slice(-500)}`);
 }

@@ -1,22 +1,24 @@
 import type { Child } from './child.ts';
 import type { Contender, Start } from './contenders.ts';
 
-/** What one run of one contender came to, by the figure's name. */
+/** What one run came to, by the figure's name. */
 export type Figures = Readonly<Record<string, number>>;
 
-export type Surroundings = {
-  /** 1 for a whole run; less for a quick one. */
-  readonly scale: number;
-};
+/** Measures one contender that has just been started. `scale`: 1 for a whole run, less for a quick one. */
+export type Run = (contender: Contender, worker: Child, scale: number) => Promise<Figures>;
 
-/** One thing that is measured, of each contender in turn. */
+/** One thing that is measured, of each entry in turn. */
 export type Scenario = {
   readonly name: string;
   readonly title: string;
-  readonly contenders: readonly Start[];
-  /** The contender that the others' ratios are to. */
-  readonly baseline: string;
-  /** The figures it tells, and whether more of it is better or less. */
-  readonly figures: Readonly<Record<string, 'more' | 'less'>>;
-  readonly run: (contender: Contender, worker: Child, surroundings: Surroundings) => Promise<Figures>;
+  /** What is to be reached. */
+  readonly target: string;
+  readonly entries: readonly { readonly name: string; readonly start: Start; readonly run: Run }[];
+  /** The figure that is compared, how, and the entry that the others' are compared with. */
+  readonly compared?: { readonly figure: string; readonly how: 'ratio' | 'difference'; readonly with: string };
 };
+
+/** Entries that are measured in the same way, by the names of what is started. */
+export function each(starts: Readonly<Record<string, Start>>, run: Run): Scenario['entries'] {
+  return Object.entries(starts).map(([name, start]) => ({ name, start, run }));
+}

@@ -1,6 +1,6 @@
 /**
  * The AI engine as a bench needs it: the same bytes as the simulated worker's, at a fraction of its cost, and a count of
- * what came out of order. What a message asks for stands in its text: `<n> <events> <bytes of each> <ms before each>`.
+ * what came out of order. What a message asks for stands in its text: `<n> <events> <bytes of each> <ms before each> <ms before the first>`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +13,8 @@ export type Report = {
   readonly disordered: number;
   /** Calls of a user that came while another one was open. */
   readonly overlapping: number;
+  /** When the first of them came, in ms since 1970; 0 when none has. */
+  readonly firstCallAt: number;
 };
 
 type User = { last: number; open: number };
@@ -23,14 +25,15 @@ const users = new Map<string, User>();
 let calls = 0;
 let disordered = 0;
 let overlapping = 0;
+let firstCallAt = 0;
 
 const server = createServer({ keepAliveTimeout: 120_000 }, handle);
 server.listen(Number(process.env['PORT']), '127.0.0.1');
 process.on('message', (question) => {
-  const report: Report = { calls, disordered, overlapping };
+  const report: Report = { calls, disordered, overlapping, firstCallAt };
   process.send?.(report);
   if (question !== 'forget') return;
-  calls = disordered = overlapping = 0;
+  calls = disordered = overlapping = firstCallAt = 0;
   users.clear();
 });
 process.on('disconnect', () => process.exit());
@@ -47,9 +50,10 @@ function handle(request: IncomingMessage, response: ServerResponse): void {
 
 async function reply(body: unknown, response: ServerResponse): Promise<void> {
   if (!isObject(body)) throw new Error('a call without a body');
-  const [n = 0, events = 7, size = 50, pause = 0] = String(body['message']).split(' ').map(Number);
+  const [n = 0, events = 7, size = 50, pause = 0, hold = 0] = String(body['message']).split(' ').map(Number);
   const user = begin(String(body['user_id']), n);
   response.writeHead(200, HEAD);
+  if (hold) await delay(hold);
   for (let event = 1; pause && event < events; event += 1) {
     await delay(pause);
     response.write(frame(progress(size)));
@@ -62,6 +66,7 @@ function begin(id: string, n: number): User {
   const user = users.get(id) ?? { last: -1, open: 0 };
   users.set(id, user);
   calls += 1;
+  firstCallAt ||= Date.now();
   if (n <= user.last) disordered += 1;
   if (user.open > 0) overlapping += 1;
   user.last = n;

@@ -1,0 +1,51 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { memory } from '../child.ts';
+import { embedded, onRedis } from '../contenders.ts';
+import { read } from '../http.ts';
+import { reportOf, waiting } from '../load.ts';
+import { each, type Run, type Scenario } from '../scenario.ts';
+
+const QUEUES = 100_000;
+
+/** It has just been started: when was its first call made, and how many actors does it keep? */
+const recovered: Run = async ({ children }, worker) => {
+  const [child] = children;
+  if (!child) throw new Error('there is no broker');
+  let report = await reportOf(worker);
+  while (!report.firstCallAt) report = await reportOf(worker);
+  const { body } = await read(child.url, '/metrics');
+  return {
+    'ms from ready to the first call': report.firstCallAt - child.readyAt,
+    actors: Number(/^broker_users (\d+)$/m.exec(body)?.[1]),
+  };
+};
+
+/** Each call lasts: what is counted is what is begun. */
+const full = { fill: waiting(QUEUES, '2 50 600000') };
+
+export const recovery: Scenario = {
+  name: 'recovery',
+  title: 'Recovery: a start on 100,000 waiting queues, 100 calls at once',
+  target: 'the first call within 1 s of being ready, no more actors than there is use for (200)',
+  entries: each({ 'broker on Redis': onRedis(full), 'broker, embedded': embedded(full) }, recovered),
+};
+
+const rested: Run = async ({ children, cpu }, _worker, scale) => {
+  await delay(2000);
+  const seconds = 20 * Math.max(scale, 0.25);
+  const before = cpu();
+  await delay(seconds * 1000);
+  const after = cpu();
+  return {
+    '% of a core': (after.own - before.own) / seconds / 10,
+    '% of a core, Redis': (after.redis - before.redis) / seconds / 10,
+    'MB resident': memory(children[0]?.pid ?? 0) / 1e6,
+  };
+};
+
+export const idle: Scenario = {
+  name: 'idle',
+  title: 'Outside the way: an idle broker',
+  target: 'less than 1 % of a core, less than 120 MB',
+  entries: each({ 'broker on Redis': onRedis(), 'broker, embedded': embedded() }, rested),
+};
