@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -67,4 +67,31 @@ test.serial('what was put off by a clock that has been set back since is not put
   mock.timers.setTime(at + 30_000);
   t.deepEqual((await store.sweep(1)).due, ['u']);
   t.is((await store.claim('u'))?.messageId, id);
+});
+
+test.serial('no statement looks at all messages, or sorts them', async (t) => {
+  const directory = aDirectory(t);
+  await new EmbeddedStore(directory, settingsOf()).close();
+  const db = new DatabaseSync(join(directory, 'broker.sqlite'));
+  t.teardown(() => db.close());
+  const source = new URL('../../src/store/embedded/', import.meta.url);
+  const code = readdirSync(source)
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(new URL(name, source), 'utf8'))
+    .join('\n');
+  const statements = [...code.matchAll(/(['`])((?:SELECT|INSERT|UPDATE|DELETE)\b.*?)\1/gs)].map(
+    ([, , sql = '']) => sql,
+  );
+  t.true(statements.length > 50);
+  for (const sql of statements) {
+    for (const { detail } of db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()) {
+      t.notRegex(String(detail), /TEMP B-TREE/, sql);
+      const scanned = /^SCAN (\w+)(?: USING (?:COVERING )?INDEX )?/.exec(String(detail));
+      // Read in the order of an index, as far as it has to be.
+      if (scanned?.[0].endsWith('INDEX ') && /ORDER BY [\w, ]+ LIMIT \?$/.test(sql)) continue;
+      // Those have a row for each queue or destination, and are gone through once, at the start.
+      const few = ['counts', ...(sql.startsWith('UPDATE') ? ['queues', 'work', 'destinations'] : [])];
+      t.true(!scanned || few.includes(scanned[1] ?? ''), `${sql}: ${detail}`);
+    }
+  }
 });

@@ -283,7 +283,7 @@ export class Messages {
     const now = Date.now();
     const queues = new Map<string, number>();
     const rows = this.#db.each<{ queue: string; queued_at: number }>(
-      `SELECT queue, queued_at FROM messages WHERE status = 'queued' ORDER BY seq LIMIT ?`,
+      `SELECT queue, queued_at FROM messages WHERE status = 'queued' ORDER BY queued_at, seq LIMIT ?`,
       limit * WAITING_LOOKED_AT,
     );
     for (const { queue, queued_at } of rows) {

@@ -30,7 +30,6 @@ CREATE TABLE IF NOT EXISTS messages (
   expires_at  INTEGER                    -- forgotten then, with its events
 );
 CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, seq) WHERE status = 'queued';
-CREATE INDEX IF NOT EXISTS messages_oldest  ON messages (seq) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS messages_overdue ON messages (queued_at) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS messages_failed  ON messages (ended_at, id) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS messages_expiry  ON messages (expires_at) WHERE expires_at IS NOT NULL;

@@ -41,16 +41,16 @@ export class Work {
     const rows = this.#db.all<{ name: string; value: number }>('SELECT name, value FROM counts');
     const values = new Map(rows.map((row) => [row.name, row.value]));
     const value = (name: string) => values.get(name) ?? 0;
-    const oldest = this.#db.get<{ queued_at: number }>(
-      `SELECT queued_at FROM messages WHERE status = 'queued' ORDER BY seq LIMIT 1`,
-    );
+    const oldest = this.#db.get<{ since: number | null }>(
+      `SELECT min(queued_at) AS since FROM messages WHERE status = 'queued'`,
+    )?.since;
     return {
       counts: {
         activeQueues: value('queues'),
         waiting: value('waiting'),
         processing: value('processing'),
         callbacks: value('callbacks'),
-        oldestWaitMs: oldest ? Math.max(0, now - oldest.queued_at) : 0,
+        oldestWaitMs: oldest ? Math.max(0, now - oldest) : 0,
       },
       totals: {
         accepted: value('accepted'),
