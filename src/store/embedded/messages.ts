@@ -261,7 +261,6 @@ export class Messages {
            'callback_undelivered' AS code, c.error
          FROM callbacks c JOIN messages m ON m.id = c.message
          WHERE c.status = 'undelivered' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
-           AND c.message NOT IN (SELECT message FROM discarded)
          ORDER BY given_up_at DESC, c.message DESC LIMIT ?`,
       endedAt,
       messageId,
@@ -271,11 +270,12 @@ export class Messages {
     return newestFirst([...failed, ...undelivered]).slice(0, limit);
   }
 
-  /** Takes it out of the dead letters; false when it is none. */
+  /** Takes it out of the dead letters, and its callback that was given up; false when it is none. */
   discard(message: MessageRow): boolean {
-    if (message.status !== 'failed' && this.#outbox.state(message)?.status !== 'undelivered') return false;
-    this.#db.run('INSERT OR IGNORE INTO discarded (message) VALUES (?)', message.id);
-    return true;
+    const undelivered = this.#outbox.discard(message);
+    const failed = message.status === 'failed';
+    if (failed) this.#db.run('INSERT OR IGNORE INTO discarded (message) VALUES (?)', message.id);
+    return failed || undelivered;
   }
 
   /** The queues whose first message waits longest; fewer where some are so long that the others lie far behind. */

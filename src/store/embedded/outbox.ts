@@ -179,10 +179,15 @@ export class EmbeddedOutbox implements Outbox {
   redeliver(message: MessageRow): boolean {
     if (this.#find(message.id)?.status !== 'undelivered') return false;
     this.#reset(message.id);
-    this.#db.run('DELETE FROM discarded WHERE message = ?', message.id);
     this.#enter(message);
     this.#db.run('UPDATE messages SET expires_at = NULL WHERE id = ?', message.id);
     return true;
+  }
+
+  /** Lists a callback that was given up no more. False when it was not given up. */
+  discard({ id }: MessageRow): boolean {
+    const sql = `UPDATE callbacks SET given_up_at = NULL WHERE message = ? AND status = 'undelivered'`;
+    return this.#db.run(sql, id) > 0;
   }
 
   /** Some of the destinations to which a callback is due. */

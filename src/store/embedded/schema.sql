@@ -59,13 +59,13 @@ CREATE TABLE IF NOT EXISTS callbacks (
   since       INTEGER,                   -- the first attempt
   error       TEXT NOT NULL DEFAULT '',  -- what came of the last one
   token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
-  given_up_at INTEGER,
+  given_up_at INTEGER,                   -- NULL too once it is listed no more
   told        INTEGER NOT NULL DEFAULT 0,-- event of its log that was told of last
   untold      INTEGER NOT NULL DEFAULT 0 -- event that was told of in vain, after which nothing was told
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS callbacks_undelivered ON callbacks (given_up_at, message) WHERE status = 'undelivered';
 
--- Dead letters that somebody has dealt with: kept as any other, but listed no more.
+-- Messages among the dead letters that somebody has dealt with: kept as any other, but listed no more.
 CREATE TABLE IF NOT EXISTS discarded (
   message     TEXT PRIMARY KEY           -- messages.id
 ) WITHOUT ROWID;

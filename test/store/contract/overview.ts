@@ -110,4 +110,33 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
     await store.announce('back', 600_000);
     t.deepEqual(await store.brokers(), ['back']);
   });
+
+  test('what is discarded of a message is what was to be seen: neither comes back with the other', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const callback = { url: 'https://example.org/', details: '{}', from: 'end' } as const;
+    const { id } = aMessage(queue);
+    await store.enqueue(aMessage(queue, { id, callback }));
+    await settled(store, queue, FAILED);
+    const giveUp = async () => {
+      const claim = await until(() => store.outbox.claim({ queue, url: callback.url }));
+      await store.outbox.settle(claim, { status: 'undelivered', attempts: 1, error: 'no' });
+    };
+    const kinds = async () => (await store.deadLetters(10)).map(({ kind }) => kind).toSorted();
+    t.is(await store.discard(queue, id), true);
+    t.deepEqual(await kinds(), []);
+    await giveUp();
+    t.deepEqual(await kinds(), ['callback'], 'given up after the message was discarded');
+    t.is(await store.discard(queue, id), true);
+    t.is(await store.discard(queue, id), true, 'a repeat answers the same');
+    t.deepEqual(await kinds(), []);
+    t.deepEqual(await store.requeue(queue, id, 'callback'), { type: 'redelivering' });
+    t.deepEqual(await kinds(), [], 'the message stays discarded');
+    await giveUp();
+    t.deepEqual(await kinds(), ['callback']);
+    t.deepEqual(await store.requeue(queue, id), { type: 'queued', position: 1 });
+    await settled(store, queue, FAILED);
+    await giveUp();
+    t.deepEqual(await kinds(), ['callback', 'message'], 'all of it anew');
+  });
 }
