@@ -98,13 +98,13 @@ export class Metrics {
     }
     const accepted: Counter = new Counter({
       name: 'broker_store_messages_accepted_total',
-      help: 'Messages accepted since the store was made.',
+      help: 'Messages accepted since the store was made; one that is retried, each time.',
       registers,
       collect: () => count(accepted, {}, totalsOf(present())?.accepted),
     });
     const ended: Counter = new Counter({
       name: 'broker_store_messages_ended_total',
-      help: 'Messages that have ended since the store was made, by how.',
+      help: 'Messages that have ended since the store was made, by how; one that was retried, each time.',
       labelNames: ['status'],
       registers,
       collect: () => {

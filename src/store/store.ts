@@ -298,7 +298,10 @@ export type Counts = {
   readonly callbacks: number;
 };
 
-/** How many messages were accepted since the store was made, and how many ended in which way. They only grow. */
+/**
+ * How many messages were accepted since the store was made, and how many ended in which way; each time, of one that was
+ * retried. They only grow.
+ */
 export type Totals = { readonly [name in 'accepted' | EndStatus]: number };
 
 export const END_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const satisfies readonly EndStatus[];

@@ -132,6 +132,7 @@ export class EmbeddedStore implements Store {
       if (length >= this.#settings.maxQueueLength) return { type: 'full', length };
       const now = Date.now();
       this.#messages.restart(message, length + 1, now);
+      this.#work.count('accepted', 1);
       this.#work.added(queue, now);
       return { type: 'queued', position: length + 1 };
     });

@@ -28,6 +28,7 @@ redis.call('HDEL', m, 'token', 'started_at', 'ended_at', 'code', 'error', 'callb
 redis.call('HSET', m, 'status', 'queued', 'position', length + 1, 'queued_at', now, 'attempts', 0,
   'first', stored[4] + 1, 'last', stored[4] + 1)
 redis.call('DEL', log_key(id))
+redis.call('HINCRBY', COUNTS, 'accepted', 1)
 redis.call('ZREM', base .. 'dead', id)
 for _, key in ipairs(cjson.decode(stored[3])) do
   local d = deduplication_key(key)

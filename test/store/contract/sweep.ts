@@ -144,9 +144,11 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     await store.cancel(queue, message.id);
     t.deepEqual((await store.sweep(0)).totals, { accepted: 3, completed: 1, failed: 1, cancelled: 1, expired: 0 });
     await store.requeue(queue, failing.messageId);
+    await store.requeue(queue, failing.messageId);
+    t.is((await store.sweep(0)).totals.accepted, 4, 'one that is retried ends once more, and is accepted once more');
     await store.enqueue(aMessage(queue, { ifBusy: 'interrupt' }));
     const hasty = await place.broker({ messageTtlMs: 1 });
     await until(async () => (await hasty.sweep(0)).totals.expired === 1);
-    t.deepEqual((await hasty.sweep(0)).totals, { accepted: 4, completed: 1, failed: 1, cancelled: 2, expired: 1 });
+    t.deepEqual((await hasty.sweep(0)).totals, { accepted: 5, completed: 1, failed: 1, cancelled: 2, expired: 1 });
   });
 }
