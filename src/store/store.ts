@@ -80,7 +80,10 @@ export interface Store {
   /** How a message stands. Undefined for one this queue does not know. */
   message(queue: string, messageId: string): Promise<MessageState | undefined>;
 
-  /** Failed messages that are still kept, newest first, at most `limit`, after those of the page that ended with `after`. */
+  /**
+   * Failed messages that are still kept, newest first, at most `limit`, after those of the page that ended with `after`.
+   * Throws StoreUnavailable, within about a second, if any part of the store does not answer: none is left out unsaid.
+   */
   deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]>;
 
   /**
@@ -211,7 +214,7 @@ export type MessageState = {
 export type CallbackState = Tries & { readonly status: DeliveryStatus };
 
 /** Dead letters in the order of their pages. */
-export function newestFirst(letters: readonly DeadLetter[]): readonly DeadLetter[] {
+export function newestFirst<Place extends DeadLetterPlace>(letters: readonly Place[]): readonly Place[] {
   return letters.toSorted((a, b) => b.endedAt - a.endedAt || (a.messageId < b.messageId ? 1 : -1));
 }
 

@@ -7,12 +7,15 @@ import type { StoreSettings } from '../../src/store/store.ts';
 import { type RedisServer, startRedis } from '../helpers/redis.ts';
 import {
   aMessage,
+  aQueue,
   CALLED,
   claimed,
+  FAILED,
   filled,
   type Place,
   renew,
   settingsOf,
+  settled,
   until,
   Watcher,
   workerEvents,
@@ -118,3 +121,59 @@ test.serial('what is no news in its channels is left, and all goes on', async (t
   await watcher.first(({ last }) => last === 2);
   t.is(watcher.changes.length, 1);
 });
+
+test.serial('of dead letters only those that are asked for are read, however many there are', async (t) => {
+  const { url, raw } = await client(t);
+  const store = aStore(t, url);
+  const queues = Array.from({ length: 3 }, aQueue);
+  for (let n = 0; n < 20; n += 1) {
+    for (const queue of queues) {
+      await filled(store, queue, 1);
+      await settled(store, queue, FAILED);
+    }
+  }
+  const all = await store.deadLetters(100);
+  t.is(all.length, 60);
+  await raw.config('RESETSTAT');
+  t.deepEqual(await store.deadLetters(5, all[9]), all.slice(10, 15));
+  t.is(/cmdstat_hmget:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1], '5');
+});
+
+test.serial('a dead letter of which Redis has lost the message is passed over', async (t) => {
+  const { url, raw } = await client(t);
+  const store = aStore(t, url);
+  for (const queue of ['a', 'b', 'c', 'a', 'b', 'c']) {
+    await filled(store, queue, 1);
+    await settled(store, queue, FAILED);
+  }
+  const [first, second, ...rest] = await store.deadLetters(10);
+  if (!first || !second) return t.fail();
+  for (const { queue, messageId } of [first, second]) await raw.del(`${baseOf(shardOf(queue))}m:${messageId}`);
+  t.deepEqual(await store.deadLetters(2), rest.slice(0, 2));
+  t.deepEqual(await store.deadLetters(10), rest);
+});
+
+test.serial(
+  'without all of the store no dead letters are told, and that is said sooner than a call is given up',
+  async (t) => {
+    const own = await startRedis();
+    t.teardown(() => own.stop());
+    const store = aStore(t, own.url);
+    await store.ping();
+    own.freeze();
+    const ping = store.ping();
+    const letters = store.deadLetters(1);
+    await t.throwsAsync(
+      Promise.race([
+        letters,
+        ping.then(
+          () => [],
+          () => [],
+        ),
+      ]),
+      { instanceOf: StoreUnavailable },
+    );
+    own.resume();
+    await ping;
+  },
+);

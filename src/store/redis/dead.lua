@@ -1,30 +1,25 @@
--- Dead letters of one shard: messages that failed, and callbacks that could not be made, newest first.
+-- Where the dead letters of one shard are, newest first: messages that failed, and callbacks that were given up.
 --
 -- KEYS    1 dead
--- ARGV    1 base of the shard's keys   2 at most so many   3 ended_at and 4 message of the one after which to begin,
---         '+inf' and '' for the newest
--- answer  {message, queue, attempts, queued_at, ended_at, code, error, 'message' or 'callback', message...}; of a
---         callback that was given up, attempts, ended_at, code and error are its own
-local most, found, offset = tonumber(ARGV[2]), {}, 0
+-- ARGV    1 at most so many, and those that ended in the same millisecond as the last   2 for how long they are kept, in ms
+--         3 ended_at and 4 message of the one after which to begin, '+inf' and '' for the newest
+-- answer  {member of `dead`, ended_at, member...}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-while #found < 8 * most do
-  local page = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', offset, 100)
+local most, page_length = tonumber(ARGV[1]), ARGV[1] + 1
+local found, offset, last = {}, 0, false
+repeat
+  local page = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[3], '(' .. now - ARGV[2], 'WITHSCORES', 'LIMIT', offset, page_length)
   for i = 1, #page, 2 do
     local id, ended_at = string.gsub(page[i], '^callback:', ''), page[i + 1]
-    local kind = id == page[i] and 'message' or 'callback'
-    -- What ended in the same millisecond is ordered by its id.
-    local begun = ended_at ~= ARGV[3] or id < ARGV[4]
-    local m = begun and redis.call('HMGET', ARGV[1] .. 'm:' .. id, 'queue', 'attempts', 'queued_at', 'code', 'error',
-      'callback_attempts', 'callback_error')
-    if m and m[1] and #found < 8 * most then
-      local letter = { id, m[1], tonumber(m[2]), tonumber(m[3]), tonumber(ended_at), m[4], m[5], kind }
-      if kind == 'callback' then
-        letter[3], letter[6], letter[7] = tonumber(m[6] or 0), 'callback_undelivered', m[7] or ''
-      end
-      for _, value in ipairs(letter) do found[#found + 1] = value end
+    -- What ended in the same millisecond is ordered by its message.
+    if ended_at ~= ARGV[3] or id < ARGV[4] then
+      if #found >= 2 * most and ended_at ~= last then return found end
+      found[#found + 1], found[#found + 2] = page[i], ended_at
+      last = ended_at
     end
   end
-  if #page < 200 then break end
-  offset = offset + 100
-end
+  offset = offset + page_length
+until #page < 2 * page_length
 return found

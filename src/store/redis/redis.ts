@@ -45,9 +45,12 @@ import {
 import { RedisOutbox } from './outbox.ts';
 import { Replication } from './replication.ts';
 import {
+  allAnswersOf,
   answersOf,
   claimOf,
-  deadLettersOf,
+  DEAD_LETTER_FIELDS,
+  deadLetterOf,
+  deadLetterPlacesOf,
   delayedOf,
   endStatusOf,
   integer,
@@ -65,8 +68,8 @@ import { Watchers } from './watchers.ts';
 
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
 const EXPIRE_AT_ONCE = 100;
-/** A part of Redis that takes longer is left out of a sweep, so that the others are not kept waiting. */
-const SWEEP_WITHIN_MS = 1000;
+/** What is asked of all parts of Redis is not kept waiting for one that takes longer. */
+const ANSWERS_WITHIN_MS = 1000;
 /** So many destinations of one shard are told of in one sweep. */
 const DELIVERIES_AT_ONCE = 20;
 
@@ -276,14 +279,32 @@ export class RedisStore implements Store {
   }
 
   async deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]> {
-    const place = after ? [after.endedAt, after.messageId] : ['+inf', ''];
-    const shards = await Promise.all(
-      Array.from({ length: SHARDS }, (_, shard) => {
-        const base = baseOf(shard);
-        return this.#redis.run(SCRIPTS.dead, [`${base}dead`], [base, limit, ...place]);
-      }),
+    const letters: DeadLetter[] = [];
+    for (let from = after; ; ) {
+      const places = await this.#deadLetterPlaces(limit, from);
+      const asked = places.map(({ base, messageId }) =>
+        this.#redis.call((client) => client.hmget(messageKeys(base, messageId)[0], ...DEAD_LETTER_FIELDS)),
+      );
+      const found = await allAnswersOf(asked, ANSWERS_WITHIN_MS);
+      letters.push(...places.flatMap((place, index) => deadLetterOf(place, found[index]) ?? []));
+      // Some may be gone by now.
+      if (letters.length >= limit || places.length < limit) return letters.slice(0, limit);
+      from = places.at(-1);
+    }
+  }
+
+  async #deadLetterPlaces(limit: number, after: DeadLetterPlace | undefined) {
+    const from = after ? [after.endedAt, after.messageId] : ['+inf', ''];
+    const bases = Array.from({ length: SHARDS }, (_, shard) => baseOf(shard));
+    const args = [limit, this.#settings.deadLetterRetentionMs, ...from];
+    const shards = await allAnswersOf(
+      bases.map((base) => this.#redis.run(SCRIPTS.dead, [`${base}dead`], args)),
+      ANSWERS_WITHIN_MS,
     );
-    return newestFirst(shards.flatMap(deadLettersOf)).slice(0, limit);
+    const places = bases.flatMap((base, shard) =>
+      deadLetterPlacesOf(shards[shard]).map((place) => ({ ...place, base })),
+    );
+    return newestFirst(places).slice(0, limit);
   }
 
   async discard(queue: string, messageId: string): Promise<boolean | undefined> {
@@ -297,7 +318,7 @@ export class RedisStore implements Store {
         const base = baseOf(shard);
         return this.#redis.run(SCRIPTS.delayed, [shardKeys(base)[1]], [base, limit]);
       }),
-      SWEEP_WITHIN_MS,
+      ANSWERS_WITHIN_MS,
     );
     const queues = answers.flatMap((answer) => (answer === undefined ? [] : delayedOf(answer)));
     return queues.sort((a, b) => b.waitMs - a.waitMs).slice(0, limit);
@@ -338,7 +359,7 @@ export class RedisStore implements Store {
         this.#replication.learn(shard, id, online, askedAt);
         return answer;
       }),
-      SWEEP_WITHIN_MS,
+      ANSWERS_WITHIN_MS,
     );
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];

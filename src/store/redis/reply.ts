@@ -5,6 +5,7 @@ import {
   type CallbackState,
   type ClaimedMessage,
   type DeadLetter,
+  type DeadLetterPlace,
   type DelayedQueue,
   END_STATUSES,
   type MessageState,
@@ -65,23 +66,41 @@ export function traceIn(reply: unknown): Trace {
   return readTrace(reply ? text(reply) : '');
 }
 
+/** Where a dead letter is, and of which kind. */
+type DeadLetterMember = DeadLetterPlace & Pick<DeadLetter, 'kind'>;
+
 /** What `dead.lua` answers. */
-export function deadLettersOf(reply: unknown): DeadLetter[] {
-  const flat = list(reply);
-  const letters: DeadLetter[] = [];
-  for (let i = 0; i < flat.length; i += 8) {
-    letters.push({
-      messageId: text(flat[i]),
-      queue: text(flat[i + 1]),
-      attempts: integer(flat[i + 2]),
-      queuedAt: integer(flat[i + 3]),
-      endedAt: integer(flat[i + 4]),
-      code: text(flat[i + 5]),
-      error: text(flat[i + 6]),
-      kind: flat[i + 7] === 'callback' ? 'callback' : 'message',
-    });
+export function deadLetterPlacesOf(reply: unknown): DeadLetterMember[] {
+  return pairs(reply, (member, endedAt) => {
+    const messageId = text(member).replace(/^callback:/, '');
+    return { kind: messageId === member ? 'message' : 'callback', messageId, endedAt: integer(endedAt) };
+  });
+}
+
+/** What a dead letter tells of its message. */
+export const DEAD_LETTER_FIELDS = [
+  'queue',
+  'queued_at',
+  'status',
+  'attempts',
+  'code',
+  'error',
+  'callback_status',
+  'callback_attempts',
+  'callback_error',
+] as const;
+
+/** The dead letter, given those fields; undefined when it is none any more. */
+export function deadLetterOf({ kind, messageId, endedAt }: DeadLetterMember, fields: unknown): DeadLetter | undefined {
+  const [queue, queuedAt, status, attempts, code, error, ...callback] = list(fields);
+  const of = { messageId, endedAt, queue: text(queue ?? ''), queuedAt: integer(queuedAt ?? 0) };
+  if (kind === 'message') {
+    if (status !== 'failed') return undefined;
+    return { kind, ...of, attempts: integer(attempts), code: text(code), error: text(error) };
   }
-  return letters;
+  if (callback[0] !== 'undelivered') return undefined;
+  const { attempts: tries, error: reason } = callbackOf(callback);
+  return { kind, ...of, attempts: tries, code: 'callback_undelivered', error: reason };
 }
 
 /** What `delayed.lua` answers. */
@@ -136,15 +155,25 @@ function callbackOf([status, attempts, error]: readonly unknown[]): CallbackStat
 
 /** What each part of the store answered, undefined where it did not within the time there is. Throws StoreUnavailable if none did. */
 export async function answersOf(asked: readonly Promise<unknown>[], withinMs: number): Promise<readonly unknown[]> {
+  const settled = await Promise.allSettled(eachInTime(asked, withinMs));
+  const refused = settled.filter(({ status }) => status === 'rejected');
+  const [first] = refused;
+  if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;
+  return settled.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
+}
+
+/** What all parts of the store answered. Throws StoreUnavailable if one did not within the time there is. */
+export function allAnswersOf(asked: readonly Promise<unknown>[], withinMs: number): Promise<readonly unknown[]> {
+  return Promise.all(eachInTime(asked, withinMs));
+}
+
+function eachInTime(asked: readonly Promise<unknown>[], withinMs: number): readonly Promise<unknown>[] {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new StoreUnavailable(new Error(`There was no answer within ${withinMs} ms.`))),
     withinMs,
   );
-  const settled = await Promise.allSettled(asked.map((answer) => Promise.race([answer, late.promise])));
-  clearTimeout(timer);
-  const refused = settled.filter(({ status }) => status === 'rejected');
-  const [first] = refused;
-  if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;
-  return settled.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
+  const answers = asked.map((answer) => Promise.race([answer, late.promise]));
+  void Promise.allSettled(answers).then(() => clearTimeout(timer));
+  return answers;
 }
