@@ -61,6 +61,34 @@ for (const kind of STORES) {
   });
 }
 
+test("what is refused at the engine's doors is counted as at the broker's own", async (t) => {
+  const { url, client, worker } = await aSystem(t, 'embedded', { env: { MAX_QUEUE_LENGTH: '1' } });
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    await response.text();
+    return response.status;
+  };
+  const chat = { user_id: 'u', message: 'hello', message_type: 'text', client_id: 'web' };
+  t.is(await ask('POST', '/api/v1/chat', { ...chat, user_id: '' }), 400);
+  t.is(await ask('GET', '/api/v1/chat'), 405);
+  t.is(await ask('GET', '/api/v1/admin/users'), 404);
+  const running = await client.send('u', '[[text="one two" ttft=60000]]');
+  await client.streaming('u', running);
+  await client.send('u', 'waits');
+  t.is(await ask('POST', '/api/v1/chat/stream', chat), 429);
+  t.is((await client.post(aBody('u', 'one too many'))).status, 429);
+  t.is(await ask('POST', '/api/v1/chat', { ...chat, user_id: 'v', message: '[[fail=529]]' }), 502);
+  const now = samples(await (await fetch(`${url}/metrics`)).text());
+  const expected = { invalid_fields: 1, method_not_allowed: 1, not_found: 1, queue_full: 2, message_failed: 1 };
+  for (const [code, count] of Object.entries(expected)) {
+    t.is(now.get(`broker_refusals_total{code="${code}"}`), count, code);
+  }
+  worker.hurry();
+});
+
 test('metrics are for who has a key', async (t) => {
   const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'the-key' } });
   t.is((await fetch(`${url}/metrics`)).status, 401);

@@ -44,7 +44,7 @@ export function postChat(services: Services): Middleware {
     const status = await endOf(services.hub, queue, messageId, gone.signal);
     if (gone.signal.aborted) return;
     if (!status) {
-      throw new EngineFault(503, KEPT, { code: 'DRAINING', retryAfterSeconds: 2 });
+      throw new EngineFault(503, 'draining', KEPT, { code: 'DRAINING', retryAfterSeconds: 2 });
     }
     const state = await services.store.message(queue, messageId);
     if (!state) throw forgotten();
@@ -62,7 +62,7 @@ export function postChatCallback(services: Services): Middleware {
     const body = readCallback(ctx.request.body);
     const { progress_callback_url: url, message_key, client_id, user_id } = body;
     const objection = endpoints.objection(url);
-    if (objection) throw new EngineFault(400, `progress_callback_url ${objection}`);
+    if (objection) throw new EngineFault(400, 'invalid_fields', `progress_callback_url ${objection}`);
     const details = writeDetails({
       kind: 'engine',
       user_id,
@@ -113,8 +113,11 @@ async function aheadOf({ store }: Services, queue: string, messageId: string, po
 }
 
 function forgotten(): EngineFault {
-  return new EngineFault(404, 'The message was answered before, and has been forgotten since.');
+  return new EngineFault(404, 'unknown_message', 'The message was answered before, and has been forgotten since.');
 }
+
+/** The request was in order: its message was accepted, and failed. */
+const FAILED = 'message_failed';
 
 /** The faults of a request that the engine finds only when it reads it, by what it says of them (recording 14). */
 const VALIDATION = /is required|are required|required when/;
@@ -124,11 +127,12 @@ const TRANSCRIPTION = /^(Unsupported audio format|Transcription )/;
 function failureOf({ failure }: MessageState): EngineFault {
   const { code = 'failed', error: message = 'The message failed.' } = failure ?? {};
   if (code !== 'worker_error' && code !== 'worker_rejected') {
-    return new EngineFault(502, 'The engine did not answer', { code: code.toUpperCase(), message });
+    return new EngineFault(502, FAILED, 'The engine did not answer', { code: code.toUpperCase(), message });
   }
-  if (VALIDATION.test(message)) return new EngineFault(400, 'ValidationError', { code: 'VALIDATION_ERROR', message });
+  if (VALIDATION.test(message))
+    return new EngineFault(400, FAILED, 'ValidationError', { code: 'VALIDATION_ERROR', message });
   if (TRANSCRIPTION.test(message)) {
-    return new EngineFault(400, 'AudioTranscriptionError', { code: 'AUDIO_TRANSCRIPTION_ERROR', message });
+    return new EngineFault(400, FAILED, 'AudioTranscriptionError', { code: 'AUDIO_TRANSCRIPTION_ERROR', message });
   }
-  return new EngineFault(502, 'ClaudeAPIError', { code: 'CLAUDE_API_ERROR', message });
+  return new EngineFault(502, FAILED, 'ClaudeAPIError', { code: 'CLAUDE_API_ERROR', message });
 }

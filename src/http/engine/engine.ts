@@ -17,9 +17,9 @@ const PUBLIC = /^\/public(?:\/|$)/;
  * all else passes straight through.
  */
 export function engineRouter(services: Services): Router {
-  const { passthrough, passthroughAdmin, log, maxBodyBytes } = services;
+  const { passthrough, passthroughAdmin, log, metrics, maxBodyBytes } = services;
   const router = new Router();
-  const faults = engineFaults(log);
+  const faults = engineFaults(log, metrics);
   const key = bearer(services);
   // The engine reads JSON whatever type it is said to have.
   const chat = [faults, key, jsonBody(maxBodyBytes, { ofAnyType: true })];
@@ -34,12 +34,14 @@ export function engineRouter(services: Services): Router {
 }
 
 const notServed: Middleware = () => {
-  throw new EngineFault(404, 'Not found', { message: 'PASSTHROUGH_ADMIN=true lets administration through.' });
+  throw new EngineFault(404, 'not_found', 'Not found', {
+    message: 'PASSTHROUGH_ADMIN=true lets administration through.',
+  });
 };
 
 const postOnly: Middleware = (ctx) => {
   ctx.set('Allow', 'POST');
-  throw new EngineFault(405, 'Method not allowed');
+  throw new EngineFault(405, 'method_not_allowed', 'Method not allowed');
 };
 
 /** Asks for the key as the engine does, and says so in its words. */
@@ -47,8 +49,8 @@ function bearer({ keys }: Services): Middleware {
   return async (ctx, next) => {
     if (keys.required) {
       const given = keyOf(ctx);
-      if (!given) throw new EngineFault(401, 'Authorization header with Bearer token required');
-      if (!keys.know(given)) throw new EngineFault(403, 'Invalid API key');
+      if (!given) throw new EngineFault(401, 'missing_key', 'Authorization header with Bearer token required');
+      if (!keys.know(given)) throw new EngineFault(403, 'invalid_key', 'Invalid API key');
     }
     await next();
   };

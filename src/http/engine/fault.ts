@@ -1,16 +1,20 @@
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import type { Refusal } from '../../errors.ts';
+import type { Metrics } from '../../metrics.ts';
 import { asRefusal } from '../problem.ts';
 
 /** What is told as the engine would: `{"error"}`, or with a code and a message (recordings 07, 09, 14). */
 export class EngineFault extends Error {
   readonly status: number;
+  /** What it is counted as: the code that it has at the broker's other doors, if they know it. */
+  readonly kind: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
     status: number,
+    kind: string,
     error: string,
     more: { readonly code?: string; readonly message?: string; readonly retryAfterSeconds?: number } = {},
   ) {
@@ -18,6 +22,7 @@ export class EngineFault extends Error {
     this.name = 'EngineFault';
     const { retryAfterSeconds, ...rest } = more;
     this.status = status;
+    this.kind = kind;
     this.retryAfterSeconds = retryAfterSeconds;
     this.body = {
       error,
@@ -27,13 +32,14 @@ export class EngineFault extends Error {
   }
 }
 
-/** Answers every fault below in the engine's own shape. */
-export function engineFaults(log: Logger): Middleware {
+/** Answers every fault below in the engine's own shape, and counts it. */
+export function engineFaults(log: Logger, metrics: Metrics): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } catch (error) {
       const fault = error instanceof EngineFault ? error : faultOf(asRefusal(error));
+      metrics.refusals.inc({ code: fault.kind });
       if (fault.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
       if (ctx.headerSent) {
         ctx.res.destroy();
@@ -52,10 +58,10 @@ function faultOf({ status, code, message, retryAfterSeconds }: Refusal): EngineF
   const more = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   switch (code) {
     case 'malformed_json':
-      return new EngineFault(400, 'Invalid JSON in request body');
+      return new EngineFault(400, code, 'Invalid JSON in request body');
     case 'queue_full':
-      return new EngineFault(429, 'Queue full', { code: 'QUEUE_FULL', message, ...more });
+      return new EngineFault(429, code, 'Queue full', { code: 'QUEUE_FULL', message, ...more });
     default:
-      return new EngineFault(status, message, { code: code.toUpperCase(), ...more });
+      return new EngineFault(status, code, message, { code: code.toUpperCase(), ...more });
   }
 }

@@ -129,14 +129,17 @@ export class Passthrough {
 
 function unreachable(error: unknown): EngineFault {
   const message = error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
-  return new EngineFault(502, 'The engine cannot be reached', { code: 'WORKER_UNREACHABLE', message });
+  return new EngineFault(502, 'worker_unreachable', 'The engine cannot be reached', {
+    code: 'WORKER_UNREACHABLE',
+    message,
+  });
 }
 
 /** A path that a URL parser would make another one of could lead where it must not. */
 function mustBePlain(path: string): void {
   const base = 'http://engine.invalid';
   if (URL.canParse(path, base) && new URL(path, base).pathname === path) return;
-  throw new EngineFault(400, 'The path must not hold "." or ".." segments or backslashes');
+  throw new EngineFault(400, 'malformed_path', 'The path must not hold "." or ".." segments or backslashes');
 }
 
 function isHistory({ path, method }: Context, { statusCode, headers }: Dispatcher.ResponseData): boolean {

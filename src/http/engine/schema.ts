@@ -68,7 +68,7 @@ export type CallbackBody = z.infer<typeof callbackMessage>;
 /** A body of `/chat` or `/chat/stream`. Throws EngineFault. */
 export function readChat(body: unknown): ChatBody {
   const stray = CALLBACK_FIELDS.find((field) => typeof body === 'object' && body !== null && field in body);
-  if (stray) throw new EngineFault(400, `${stray} is only supported on /api/v1/chat/callback`);
+  if (stray) throw new EngineFault(400, 'invalid_fields', `${stray} is only supported on /api/v1/chat/callback`);
   return check(chatMessage, body);
 }
 
@@ -94,5 +94,6 @@ function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infe
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = issue?.path.join('.');
-  throw new EngineFault(400, path ? `${path} ${issue?.message}` : 'The request body must be a JSON object');
+  const error = path ? `${path} ${issue?.message}` : 'The request body must be a JSON object';
+  throw new EngineFault(400, 'invalid_fields', error);
 }
