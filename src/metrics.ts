@@ -55,7 +55,7 @@ export class Metrics {
   readonly #workerCall = this.#histogram(
     'broker_worker_call_seconds',
     CALLS,
-    'From a worker call to the end of its response.',
+    'From a worker call to the end of its response, of those that got an event.',
   );
   readonly callbackDelivery = this.#histogram(
     'broker_callback_delivery_seconds',
@@ -74,7 +74,7 @@ export class Metrics {
     this.traffic.claimed(waitedMs);
   }
 
-  /** A message that was worked on has ended; its last worker call took so many ms, undefined when none was made. */
+  /** A message that was worked on has ended; its worker call took so many ms, undefined when none was opened. */
   ended(workedMs: number | undefined): void {
     if (workedMs !== undefined) this.#workerCall.observe(workedMs / 1000);
     this.traffic.ended(workedMs);

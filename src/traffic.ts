@@ -17,7 +17,7 @@ export class Traffic {
     this.#queued.add(waitedMs);
   }
 
-  /** A message that was worked on here has ended; its last worker call took so many ms, undefined when none was made. */
+  /** A message that was worked on here has ended; its worker call took so many ms, undefined when none was opened. */
   ended(workedMs: number | undefined): void {
     this.#ended += 1;
     if (workedMs !== undefined) this.#worked.add(workedMs);

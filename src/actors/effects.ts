@@ -131,11 +131,11 @@ export class Effects {
     const leave = AbortSignal.any([signal, turn.cancelled]);
     turn.called = true;
     const calledAt = performance.now();
-    turn.calledAt = calledAt;
     try {
       const opened = await this.#worker.open(message, leave);
       this.#metrics.workerCalls.inc({ outcome: opened.type });
       if (opened.type === 'opened') {
+        turn.calledAt = calledAt;
         this.#metrics.firstEvent.observe((performance.now() - calledAt) / 1000);
         // The state may be left, or the message cancelled, before anybody reads the call.
         leave.addEventListener('abort', () => opened.call.close(), { once: true });

@@ -24,7 +24,7 @@ export class Turn implements Claim {
   call: WorkerCall | undefined;
   /** The worker call of the attempt that the store has counted last was made. */
   called = false;
-  /** When the worker call of this attempt was begun, in `performance.now()` time; undefined before. */
+  /** When the worker call that is open now was begun, in `performance.now()` time; undefined when none was opened. */
   calledAt: number | undefined;
   /** When that attempt is due, in `performance.now()` time. */
   dueAt = 0;

@@ -30,6 +30,7 @@ for (const kind of STORES) {
     t.like(await said('hello', { callback_url: endpoint.url }), { event: 'done' });
     t.like(await said('[[fail=529]]'), { event: 'error' });
     t.like(await said('[[status=503 failtimes=1]]'), { event: 'done' });
+    t.like(await said('[[status=503 failtimes=2]]'), { event: 'error', code: 'worker_unavailable' });
     await endpoint.until(() => endpoint.calls.length === 1);
     await client.post({});
 
@@ -37,19 +38,19 @@ for (const kind of STORES) {
     let now = await read();
     const isThere = () =>
       now.get('broker_store_messages_ended_total{status="completed"}') === 2 &&
+      now.get('broker_store_messages_ended_total{status="failed"}') === 2 &&
       now.get('broker_callbacks_total{status="delivered"}') === 1;
     while (!isThere()) now = await read();
     const expected = {
       broker_store_up: 1,
       broker_worker_up: 1,
-      broker_store_messages_accepted_total: 3,
-      'broker_store_messages_ended_total{status="failed"}': 1,
+      broker_store_messages_accepted_total: 4,
       'broker_store_messages_ended_total{status="cancelled"}': 0,
       broker_store_messages_waiting: 0,
       broker_store_messages_processing: 0,
-      broker_queue_wait_seconds_count: 3,
+      broker_queue_wait_seconds_count: 4,
       'broker_worker_calls_total{outcome="opened"}': 3,
-      'broker_worker_calls_total{outcome="refused"}': 1,
+      'broker_worker_calls_total{outcome="refused"}': 3,
       broker_worker_first_event_seconds_count: 3,
       broker_worker_call_seconds_count: 3,
       broker_callback_delivery_seconds_count: 1,
