@@ -127,6 +127,7 @@ export async function startBroker(
     store: sweeper.last,
     workerUp: workerHealth.well,
     calls: slots.held,
+    callLimit: slots.concurrency,
     listeners: hub.listeners,
     users: users.size,
   }));

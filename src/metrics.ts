@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DeliveryEnd } from './store/outbox.ts';
 import { END_STATUSES, type Sweep, type Totals } from './store/store.ts';
 import { Traffic } from './traffic.ts';
+import type { Opened } from './worker/worker.ts';
 
 /** Seconds, from a message that finds nobody before it to one that waits for an hour. */
 const WAITS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
@@ -12,8 +14,9 @@ export type Present = {
   /** The last look at the whole store; undefined while it does not answer. */
   readonly store: Sweep | undefined;
   readonly workerUp: boolean;
-  /** Worker calls open at this broker. */
+  /** Slots for worker calls that are held at this broker, and how many there are. */
   readonly calls: number;
+  readonly callLimit: number;
   /** Event streams open at this broker, and callbacks that follow a message. */
   readonly listeners: number;
   /** Users with an actor at this broker. */
@@ -22,16 +25,33 @@ export type Present = {
 
 type Reading = readonly [name: string, help: string, of: (present: Present) => number | undefined];
 
+/** What a call to the worker comes to: `refused` is to be tried again, `ended` is final before any event. */
+const OUTCOMES = ['opened', 'refused', 'ended'] as const satisfies readonly Opened['type'][];
+/** What becomes of a callback. `silent`: there was nothing to tell. */
+const DELIVERIES = ['delivered', 'undelivered', 'silent'] as const satisfies readonly DeliveryEnd['status'][];
+/** Refusals for which there is an alert; the others are told once there was one. */
+const CODES = ['queue_full', 'store_full', 'store_unavailable'];
+
 /** `broker_store_…` is said of the whole store, and is the same from every broker: take the max, not the sum. */
 const GAUGES: readonly Reading[] = [
   ['broker_store_up', '1 while the store answers.', ({ store }) => Number(store !== undefined)],
-  ['broker_store_messages_waiting', 'Messages that wait.', ({ store }) => store?.counts.waiting],
-  ['broker_store_messages_processing', 'Messages being worked on.', ({ store }) => store?.counts.processing],
-  ['broker_store_queues_active', 'Queues with a message.', ({ store }) => store?.counts.activeQueues],
-  ['broker_store_oldest_wait_seconds', 'Age of the oldest waiting message.', ({ store }) => oldestWait(store)],
-  ['broker_store_callbacks_waiting', 'Callbacks in the outbox.', ({ store }) => store?.counts.callbacks],
+  [
+    'broker_store_complete',
+    '1 while all of the store answers and may be changed, 0 while only a part of it does.',
+    ({ store }) => store && Number(store.complete),
+  ],
+  ['broker_store_messages_waiting', 'Messages that wait.', ({ store }) => whole(store)?.counts.waiting],
+  ['broker_store_messages_processing', 'Messages being worked on.', ({ store }) => whole(store)?.counts.processing],
+  ['broker_store_queues_active', 'Queues with a message.', ({ store }) => whole(store)?.counts.activeQueues],
+  ['broker_store_oldest_wait_seconds', 'Age of the oldest waiting message.', ({ store }) => oldestWait(whole(store))],
+  ['broker_store_callbacks_waiting', 'Callbacks in the outbox.', ({ store }) => whole(store)?.counts.callbacks],
   ['broker_worker_up', '1 while the worker is healthy and calls are made to it.', ({ workerUp }) => Number(workerUp)],
-  ['broker_worker_calls_open', 'Worker calls open at this broker.', ({ calls }) => calls],
+  [
+    'broker_worker_calls_open',
+    'Slots held for worker calls at this broker, to claim before them and to settle after them included.',
+    ({ calls }) => calls,
+  ],
+  ['broker_worker_calls_limit', 'How many of them there are (WORKER_CONCURRENCY).', ({ callLimit }) => callLimit],
   [
     'broker_listeners',
     'Event streams open at this broker, and callbacks that follow a message.',
@@ -44,6 +64,8 @@ const GAUGES: readonly Reading[] = [
 export class Metrics {
   readonly #registry = new Registry();
 
+  /** The totals of the store, as they were told last. */
+  readonly #told = new Map<keyof Totals, number>();
   /** The same for the dashboard, of which the brokers add up what each has counted. */
   readonly traffic = new Traffic();
   readonly #queueWait = this.#histogram('broker_queue_wait_seconds', WAITS, 'From acceptance to the first claim.');
@@ -62,11 +84,24 @@ export class Metrics {
     WAITS,
     "From the first attempt at a message's last callback to its delivery.",
   );
-  /** `opened`, `refused` (to be tried again), or `ended` before any event. */
-  readonly workerCalls = this.#counter('broker_worker_calls_total', 'outcome', 'Worker calls, by what came of them.');
-  /** `delivered`, `undelivered`, or `silent`: there was nothing to tell. */
-  readonly callbacks = this.#counter('broker_callbacks_total', 'status', 'Callbacks, by what became of them.');
-  readonly refusals = this.#counter('broker_refusals_total', 'code', 'Requests refused, by the code of the answer.');
+  readonly workerCalls = this.#counter(
+    'broker_worker_calls_total',
+    'outcome',
+    OUTCOMES,
+    'Worker calls, by what came of them.',
+  );
+  readonly callbacks = this.#counter(
+    'broker_callbacks_total',
+    'status',
+    DELIVERIES,
+    'Callbacks, by what became of them.',
+  );
+  readonly refusals = this.#counter(
+    'broker_refusals_total',
+    'code',
+    CODES,
+    'Requests refused, by the code of the answer.',
+  );
 
   /** A message was claimed for the first time, after so many ms in its queue. */
   claimed(waitedMs: number): void {
@@ -100,7 +135,7 @@ export class Metrics {
       name: 'broker_store_messages_accepted_total',
       help: 'Messages accepted since the store was made; one that is retried, each time.',
       registers,
-      collect: () => count(accepted, {}, totalsOf(present())?.accepted),
+      collect: () => count(accepted, {}, this.#total('accepted', present())),
     });
     const ended: Counter = new Counter({
       name: 'broker_store_messages_ended_total',
@@ -108,7 +143,7 @@ export class Metrics {
       labelNames: ['status'],
       registers,
       collect: () => {
-        for (const status of END_STATUSES) count(ended, { status }, totalsOf(present())?.[status]);
+        for (const status of END_STATUSES) count(ended, { status }, this.#total(status, present()));
       },
     });
   }
@@ -126,12 +161,28 @@ export class Metrics {
     return { type: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 
+  /**
+   * A total of the store that does not go down: what a failover of Redis has lost, Prometheus would take for a restart, and
+   * all there is for new. Less than half is another store's.
+   */
+  #total(name: keyof Totals, { store }: Present): number | undefined {
+    const now = whole(store)?.totals[name];
+    if (now === undefined) return undefined;
+    const last = this.#told.get(name) ?? 0;
+    const told = now < last / 2 ? now : Math.max(now, last);
+    this.#told.set(name, told);
+    return told;
+  }
+
   #histogram(name: string, buckets: number[], help: string): Histogram {
     return new Histogram({ name, help, buckets, registers: [this.#registry] });
   }
 
-  #counter<Label extends string>(name: string, label: Label, help: string): Counter<Label> {
-    return new Counter({ name, help, labelNames: [label], registers: [this.#registry] });
+  /** Told from the start with each of these values: what appears as 1 has not increased, to Prometheus. */
+  #counter<Label extends string>(name: string, label: Label, values: readonly string[], help: string): Counter<Label> {
+    const counter = new Counter({ name, help, labelNames: [label], registers: [this.#registry] });
+    for (const value of values) counter.labels(value).inc(0);
+    return counter;
   }
 }
 
@@ -139,9 +190,9 @@ function oldestWait(store: Sweep | undefined): number | undefined {
   return store && store.counts.oldestWaitMs / 1000;
 }
 
-/** Those of a part of the store would be fewer than before, and look like a restart. */
-function totalsOf({ store }: Present): Totals | undefined {
-  return store?.complete ? store.totals : undefined;
+/** Of a part of the store it would be fewer than there are: what waits in the rest would not be seen, and totals go down. */
+function whole(store: Sweep | undefined): Sweep | undefined {
+  return store?.complete ? store : undefined;
 }
 
 /** Brings a counter to a value that is counted elsewhere. Unknown is not 0: that would look like a restart. */

@@ -54,7 +54,7 @@ test('a replica that does not keep up costs the users of its own master a clear 
   t.teardown(() => cluster.stop());
   const worker = await aWorker(t);
   const env = { REDIS_URL: cluster.url, WORKER_BASE_URL: worker.url, WORKER_CONCURRENCY: '1' };
-  const { client } = await aBroker(t, env);
+  const { client, url } = await aBroker(t, env);
   const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
   const [before] = await Promise.all(users.map((user) => client.send(user, 'hello')));
   t.truthy(before);
@@ -71,6 +71,9 @@ test('a replica that does not keep up costs the users of its own master a clear 
   let health = await client.get('/health');
   while (health.body['status'] !== 'degraded') health = await client.get('/health');
   t.like(health, { status: 200, body: { redis_connected: true } });
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  t.regex(metrics, /^broker_store_complete 0$/m);
+  t.notRegex(metrics, /^broker_store_messages_waiting /m);
   // Whoever waits for the replica over a connection that breaks asks over another one.
   await master.say('CLIENT KILL TYPE normal SKIPME yes');
   replica.resume();

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { parseYaml } from '@redocly/openapi-core';
 import test from 'ava';
 import { Metrics } from '../../src/metrics.ts';
+import type { Sweep } from '../../src/store/store.ts';
 import { aSystem, STORES } from '../helpers/broker.ts';
 import { aBody, theEnd } from '../helpers/client.ts';
 import { anEndpoint } from '../helpers/endpoint.ts';
@@ -11,11 +13,13 @@ function samples(text: string): ReadonlyMap<string, number> {
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
 }
 
+const IDLE = { calls: 0, callLimit: 1, listeners: 0, users: 0 };
+
 for (const kind of STORES) {
   test(`${kind}: what became of messages, and how long each part took, is counted`, async (t) => {
     const endpoint = await anEndpoint(t);
     const { client, url } = await aSystem(t, kind, {
-      env: { CALLBACK_ALLOW_HOSTS: endpoint.host, MAX_ATTEMPTS: '2' },
+      env: { CALLBACK_ALLOW_HOSTS: endpoint.host, MAX_ATTEMPTS: '2', WORKER_CONCURRENCY: '7' },
     });
     const read = async () => {
       const response = await fetch(`${url}/metrics`);
@@ -57,6 +61,8 @@ for (const kind of STORES) {
       'broker_refusals_total{code="invalid_fields"}': 1,
       broker_listeners: 0,
       broker_worker_calls_open: 0,
+      broker_worker_calls_limit: 7,
+      broker_store_complete: 1,
     };
     for (const [name, value] of Object.entries(expected)) t.is(now.get(name), value, name);
   });
@@ -98,47 +104,124 @@ test('metrics are for who has a key', async (t) => {
 
 test('while the store does not answer nothing is said of what waits there', async (t) => {
   const metrics = new Metrics();
-  metrics.serve(() => ({ store: undefined, workerUp: false, calls: 0, listeners: 0, users: 0 }));
+  metrics.serve(() => ({ store: undefined, workerUp: false, ...IDLE }));
   const now = samples((await metrics.read()).text);
   t.is(now.get('broker_store_up'), 0);
   t.false([...now.keys()].some((name) => name.startsWith('broker_store_messages')));
 });
 
-test('while a part of the store does not answer its totals are not told: they would seem to have shrunk', async (t) => {
-  const metrics = new Metrics();
+function aSweep(more: Partial<Sweep> = {}): Sweep {
   const counts = { activeQueues: 1, waiting: 1, processing: 0, oldestWaitMs: 0, callbacks: 0 };
-  const totals = { accepted: 9, completed: 8, failed: 0, cancelled: 0, expired: 0 };
+  return { due: [], destinations: [], counts, totals: totals(0), complete: true, ...more };
+}
+
+/** What is told of a store that says so of itself. */
+function toldOf(store: () => Partial<Sweep>) {
+  const metrics = new Metrics();
+  metrics.serve(() => ({ store: aSweep(store()), workerUp: true, ...IDLE }));
+  return async () => samples((await metrics.read()).text);
+}
+
+function totals(accepted: number) {
+  return { accepted, completed: 0, failed: 0, cancelled: 0, expired: 0 };
+}
+
+test('while a part of the store does not answer that is told, and no number that would be too small', async (t) => {
   let complete = true;
-  const store = () => ({ due: [], destinations: [], counts, totals, complete });
-  metrics.serve(() => ({ store: store(), workerUp: true, calls: 0, listeners: 0, users: 0 }));
-  const told = async () => samples((await metrics.read()).text).get('broker_store_messages_accepted_total');
-  t.is(await told(), 9);
+  const read = toldOf(() => ({ totals: totals(9), complete }));
+  const told = async () => {
+    const now = await read();
+    return ['complete', 'up', 'messages_waiting', 'messages_accepted_total'].map((of) => now.get(`broker_store_${of}`));
+  };
+  t.deepEqual(await told(), [1, 1, 1, 9]);
   complete = false;
-  t.is(await told(), undefined);
+  t.deepEqual(await told(), [0, 1, undefined, undefined]);
+  t.is((await read()).get('broker_store_oldest_wait_seconds'), undefined);
   complete = true;
-  t.is(await told(), 9);
+  t.deepEqual(await told(), [1, 1, 1, 9]);
 });
 
-test('the alert rules and the Grafana dashboard ask for what there is', async (t) => {
+test('totals do not go down with what a failover has lost, and begin anew with a new store', async (t) => {
+  let accepted = 100;
+  const read = toldOf(() => ({ totals: totals(accepted) }));
+  const told = [];
+  for (accepted of [100, 98, 99, 101, 3, 2, 4, 0]) {
+    told.push((await read()).get('broker_store_messages_accepted_total'));
+  }
+  t.deepEqual(told, [100, 100, 100, 101, 3, 3, 4, 0]);
+});
+
+const OPERATIONS = new URL('../../docs/operations/', import.meta.url);
+
+/** As far as they are looked at; what is missing is found missing. */
+type Rule = { alert: string; expr: string; labels: { severity: string }; annotations: { summary: string } };
+
+function alertRules(): readonly Rule[] {
+  const file = parseYaml(readFileSync(new URL('alerts.yaml', OPERATIONS), 'utf8')) as { groups: { rules: Rule[] }[] };
+  return file.groups.flatMap(({ rules }) => rules);
+}
+
+/** What a broker tells of each metric from its start: the values of each label. */
+async function labelsTold(): Promise<ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>> {
   const metrics = new Metrics();
   metrics.watchProcess();
-  metrics.serve(() => ({ store: undefined, workerUp: true, calls: 0, listeners: 0, users: 0 }));
-  const { text } = await metrics.read();
-  const there = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
-  for (const file of ['alerts.yaml', 'grafana.json']) {
-    const asked = readFileSync(new URL(`../../docs/operations/${file}`, import.meta.url), 'utf8');
-    const names = [...asked.matchAll(/\b(?:broker|nodejs|process)_[a-z0-9_]+/g)].map(([name]) =>
-      name.replace(/_bucket$/, ''),
-    );
-    t.true(names.length > 10);
-    for (const name of names) t.true(there.has(name), `${file} asks for ${name}`);
+  metrics.serve(() => ({ store: aSweep(), workerUp: true, ...IDLE }));
+  const told = new Map<string, Map<string, Set<string>>>();
+  for (const series of samples((await metrics.read()).text).keys()) {
+    const [name = '', labels = ''] = series.split(/[{}]/);
+    const of = told.get(name) ?? new Map<string, Set<string>>();
+    told.set(name, of);
+    for (const [, label = '', value = ''] of labels.matchAll(/\b(\w+)="(.*?)"/g)) {
+      of.set(label, (of.get(label) ?? new Set()).add(value));
+    }
   }
+  return told;
+}
+
+test('the alert rules and the Grafana dashboard ask for what there is from the start: metrics, labels, values', async (t) => {
+  const told = await labelsTold();
+  const { panels } = JSON.parse(readFileSync(new URL('grafana.json', OPERATIONS), 'utf8'));
+  const shown: string[] = panels.flatMap(({ targets }: { targets: { expr: string }[] }) =>
+    targets.map(({ expr }) => expr),
+  );
+  const rules = alertRules();
+  t.true(shown.length > 20 && rules.length > 10);
+  const known = (name: string, label: string) => ['job', 'instance'].includes(label) || told.get(name)?.has(label);
+  for (const expr of [...shown, ...rules.map((rule) => rule.expr)]) {
+    const asked = [...expr.matchAll(/\b((?:broker|nodejs|process)_\w+|up)\b(?:{(.*?)})?/g)];
+    t.true(asked.length > 0, expr);
+    for (const [, name = '', selector = ''] of asked) {
+      if (name === 'up') continue;
+      t.true(told.has(name), `${name} of ${expr}`);
+      for (const [, label = '', values = ''] of selector.matchAll(/\b(\w+)=~?"(.*?)"/g)) {
+        t.true(known(name, label), `${label} of ${expr}`);
+        if (label === 'job') continue;
+        for (const value of values.split('|')) t.true(told.get(name)?.get(label)?.has(value), `${value} of ${expr}`);
+      }
+    }
+    const grouped = [...expr.matchAll(/by \((\w+)\)[ (\w]*?(broker_\w+)/g)];
+    t.is(grouped.length, expr.split('by (').length - 1, expr);
+    for (const [, label = '', name = ''] of grouped) t.true(known(name, label), `${label} of ${expr}`);
+  }
+});
+
+test('each alert says how urgent it is, and operations.md what to do', (t) => {
+  const rules = alertRules();
+  for (const { alert, expr, labels, annotations } of rules) {
+    t.true(['page', 'ticket'].includes(labels.severity), alert);
+    for (const [, label = ''] of annotations.summary.matchAll(/\$labels[.](\w+)/g)) {
+      t.true(label === 'instance' ? !/^(max|min|sum)\b/.test(expr) : expr.includes(`by (${label})`), alert);
+    }
+  }
+  const table = readFileSync(new URL('../operations.md', OPERATIONS), 'utf8').matchAll(/^[|] (Broker[\w, ]+) [|]/gm);
+  const described = [...table].flatMap(([, names = '']) => names.split(', '));
+  t.deepEqual(described.toSorted(), rules.map(({ alert }) => alert).toSorted());
 });
 
 test('names, units and types are as Prometheus wants them', async (t) => {
   const metrics = new Metrics();
   metrics.watchProcess();
-  metrics.serve(() => ({ store: undefined, workerUp: true, calls: 0, listeners: 0, users: 0 }));
+  metrics.serve(() => ({ store: undefined, workerUp: true, ...IDLE }));
   const { text } = await metrics.read();
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   t.true(types.length > 20);
