@@ -179,7 +179,7 @@ export async function startBroker(
   const stop = async () => {
     accepting = false;
     const steps: (() => unknown)[] = [
-      () => sweeper.stop(),
+      () => sweeper.drain(),
       () => users.drain(config.shutdownMs),
       () => effects.finished(),
       () => deliveries.stop(Math.min(config.shutdownMs, CALLBACKS_WITHIN_MS)),
@@ -187,6 +187,7 @@ export async function startBroker(
       () => overview.stop(),
       () => hub.close(),
       () => closeServer(server),
+      () => sweeper.stop(),
       () => leases.close(),
       () => workerHealth.close(),
       () => passthrough.close(),

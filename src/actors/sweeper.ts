@@ -4,7 +4,7 @@ import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
 
-/** Whether the store answers: all of it, a part, or nothing. */
+/** Whether the store answers: all of it, a part, or nothing, as nobody knows better before the first look. */
 export type StoreState = 'whole' | 'in part' | 'away';
 
 /**
@@ -23,9 +23,10 @@ export class Sweeper {
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<Sweep> | undefined;
   #more = false;
-  #stopped = false;
+  #draining = false;
   #waiting = 0;
-  #state: StoreState = 'whole';
+  #state: StoreState = 'away';
+  #looked = false;
   #since = Date.now();
   #last: Sweep | undefined;
 
@@ -94,14 +95,18 @@ export class Sweeper {
     if (this.#more && this.#room() >= this.#capacity / 2) this.#look();
   }
 
-  /** Hints no more; counts can still be asked for. */
+  /** Hints no more, and goes on looking: how the store is, and what waits there, is told to the end. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Looks no more by itself. */
   stop(): void {
-    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
   async #once(): Promise<Sweep> {
-    const limit = this.#stopped ? 0 : Math.max(0, this.#room());
+    const limit = this.#draining ? 0 : Math.max(0, this.#room());
     this.#more = false;
     const sweep = await this.#store.sweep(limit).catch((error: unknown) => {
       this.#note('away', error);
@@ -109,9 +114,9 @@ export class Sweeper {
     });
     this.#note(sweep.complete ? 'whole' : 'in part');
     this.#last = sweep;
-    this.#more = sweep.due.length >= limit;
     this.#waiting = sweep.counts.waiting;
-    if (this.#stopped) return sweep;
+    if (this.#draining) return sweep;
+    this.#more = sweep.due.length >= limit;
     for (const queue of sweep.due) this.#hint(queue);
     for (const destination of sweep.destinations) this.#deliver(destination);
     return sweep;
@@ -119,12 +124,15 @@ export class Sweeper {
 
   /** One line when it changes: during an outage nobody needs two in a second. */
   #note(state: StoreState, error?: unknown): void {
-    if (state === this.#state) return;
+    const isFirst = !this.#looked;
+    this.#looked = true;
     const lasted = { for_ms: Date.now() - this.#since };
+    if (state !== this.#state) this.#since = Date.now();
+    else if (!isFirst) return;
     this.#state = state;
-    this.#since = Date.now();
-    if (state === 'whole') this.#log.info(lasted, 'the store answers again');
-    else if (state === 'in part')
+    if (state === 'whole') {
+      if (!isFirst) this.#log.info(lasted, 'the store answers again');
+    } else if (state === 'in part')
       this.#log.warn('a part of the store does not answer, or its replica does not keep up: its queues stand still');
     else this.#log.warn({ err: error }, 'the store does not answer');
   }

@@ -96,6 +96,22 @@ test("what is refused at the engine's doors is counted as at the broker's own", 
   worker.hurry();
 });
 
+test('a broker that stops tells to the end how the store is', async (t) => {
+  const { url, client, worker, stop } = await aSystem(t, 'redis', { env: { SHUTDOWN_SECONDS: '60' } });
+  const running = await client.send('u', '[[text="one two" ttft=60000]]');
+  await client.streaming('u', running);
+  await client.send('u', 'waits');
+  const waiting = async () =>
+    samples(await (await fetch(`${url}/metrics`)).text()).get('broker_store_messages_waiting');
+  while ((await waiting()) !== 1);
+  const stopped = stop();
+  while ((await client.get('/health/ready')).status === 200);
+  t.is((await client.request('DELETE', '/api/v1/queue/u')).status, 200);
+  while ((await waiting()) !== 0);
+  worker.hurry();
+  await stopped;
+});
+
 test('metrics are for who has a key', async (t) => {
   const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'the-key' } });
   t.is((await fetch(`${url}/metrics`)).status, 401);
