@@ -19,7 +19,7 @@ export class Durations {
   }
 
   /** How many there were in each bucket since the start. Those of several brokers are added up. */
-  get counts(): readonly number[] {
+  get counts(): number[] {
     return [...this.#counts];
   }
 }

@@ -23,7 +23,7 @@ export class Traffic {
     if (workedMs !== undefined) this.#worked.add(workedMs);
   }
 
-  get totals(): { accepted: number; ended: number; queued: readonly number[]; worked: readonly number[] } {
+  get totals(): { accepted: number; ended: number; queued: number[]; worked: number[] } {
     return {
       accepted: this.#accepted,
       ended: this.#ended,

@@ -124,8 +124,6 @@ export class Overview {
       call_limit: slots.concurrency,
       listeners: hub.listeners,
       ...traffic.totals,
-      queued: [...traffic.totals.queued],
-      worked: [...traffic.totals.worked],
     };
   }
 
