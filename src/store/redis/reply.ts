@@ -4,12 +4,14 @@ import { readTrace, type Trace } from '../../trace.ts';
 import {
   type CallbackState,
   type ClaimedMessage,
+  DEEDS,
   type DeadLetter,
   type DeadLetterPlace,
   type DelayedQueue,
   END_STATUSES,
   type MessageState,
   type MessageStatus,
+  type Notice,
   type Renewal,
 } from '../store.ts';
 
@@ -59,6 +61,16 @@ export function claimOf(queue: string, reply: unknown): ClaimedMessage {
     waitedMs: integer(waitedMs),
     callback: url ? { url: text(url), from: from === 'start' ? 'start' : 'end' } : undefined,
   };
+}
+
+/** What `prelude.lua` tells of what was done to messages of a queue. */
+export function noticesOf(queue: string, by: string | undefined, reply: unknown): Notice[] {
+  return list(reply).map((one) => {
+    const [messageId, done, attempt, trace] = list(one);
+    const deed = DEEDS.find((known) => known === done);
+    if (!deed) throw unexpected(done);
+    return { queue, messageId: text(messageId), deed, attempt: integer(attempt), trace: traceIn(trace), by };
+  });
 }
 
 /** What is stored of a message's trace. */
