@@ -43,8 +43,14 @@ export function pairs<Pair>(reply: unknown, pair: (first: unknown, second: unkno
   return result;
 }
 
+/** Tells its shape only: errors are logged, and it may hold what people wrote. */
 export function unexpected(reply: unknown): TypeError {
-  return new TypeError(`Redis gave an unexpected answer: ${JSON.stringify(reply)?.slice(0, 200)}`);
+  return new TypeError(`Redis gave an unexpected answer: ${shapeOf(reply)}`);
+}
+
+function shapeOf(reply: unknown): string {
+  if (Array.isArray(reply)) return `a list of ${reply.length}`;
+  return typeof reply === 'string' ? `a text of ${reply.length} characters` : reply === null ? 'null' : typeof reply;
 }
 
 /** What `claim.lua` answers. */
