@@ -19,7 +19,8 @@ type Told = {
   readonly trace: Trace;
 };
 
-const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-[\x21-\x7e]*)?$/;
+// Of version 00 it is known that nothing follows.
+const TRACEPARENT = /^(?!ff|00.{54})[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-[\x21-\x7e]*)?$/;
 const TRACESTATE = /^[\x20-\x7e\t]{1,512}$/;
 
 /** The trace of a request; what is no valid trace context is left out, as the specification says. */
