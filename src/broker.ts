@@ -22,6 +22,7 @@ import { Keys } from './http/keys.ts';
 import { refuseRequest } from './http/problem.ts';
 import type { Inspector } from './inspector/inspector.ts';
 import { Metrics } from './metrics.ts';
+import { logNotice } from './store/notice.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { Hub } from './stream/hub.ts';
@@ -132,6 +133,7 @@ export async function startBroker(
     users: users.size,
   }));
   store.onCancelled((claim) => leases.cancelled(claim));
+  store.onNotice((notice) => logNotice(log, notice));
 
   let accepting = true;
   const overview = new Overview({
@@ -174,7 +176,9 @@ export async function startBroker(
   const handle = app.callback();
   // A missing Host is no reason for Node's own bare answer.
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false };
-  const server = createServer(options, (req, res) => void handle(req, res)).on('clientError', refuseRequest);
+  const server = createServer(options, (req, res) => void handle(req, res)).on('clientError', (error, socket) =>
+    refuseRequest(log, error, socket),
+  );
 
   const stop = async () => {
     accepting = false;

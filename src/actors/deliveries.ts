@@ -10,10 +10,11 @@ import { Delivery } from '../callbacks/delivery.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
 import { persist } from '../store/persist.ts';
-import { traceHeaders } from '../trace.ts';
+import { storyOf, traceHeaders } from '../trace.ts';
 import type { Inspection } from './inspection.ts';
 import { StateCounts } from './state-counts.ts';
 
@@ -79,7 +80,7 @@ export class Deliveries {
     actor.subscribe({
       complete: gone,
       error: (error) => {
-        this.#parts.log.error({ err: error, user_id: destination.queue }, "a delivery's actor broke");
+        this.#parts.log.error({ ...this.#about(destination), err: error }, "a delivery's actor broke");
         gone();
       },
     });
@@ -123,13 +124,17 @@ export class Deliveries {
       actions: {
         reportFault: ({ context }, { error }) => {
           const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
-          log[known ? 'warn' : 'error'](
-            { user_id: context.destination.queue, err: error },
-            'a callback was left for now',
-          );
+          const about = this.#about(context.destination);
+          log[known ? 'warn' : 'error']({ ...about, err: error }, 'a callback was left for now');
         },
       },
     });
+  }
+
+  /** What log lines say of what is in hand for a destination. */
+  #about(destination: Destination) {
+    const delivery = this.#claims.get(keyOf(destination));
+    return delivery ? storyOf(delivery) : { queue: destination.queue };
   }
 
   #forget(key: string): void {
@@ -197,7 +202,11 @@ export class Deliveries {
     if (delivery.postedAt !== undefined && end.status === 'delivered') {
       callbackDelivery.observe((performance.now() - delivery.postedAt) / 1000);
     }
-    this.#parts.log[level]({ ...delivery.story, attempts, error }, `callback ${end.status}`);
+    writeLine(this.#parts.log, level, `callback ${end.status}`, () => ({
+      ...storyOf(delivery),
+      callback_attempt: attempts,
+      reason: error || undefined,
+    }));
     return more;
   }
 
@@ -208,10 +217,12 @@ export class Deliveries {
       return;
     }
     const { error, delayMs } = posted;
-    this.#parts.log.warn(
-      { ...delivery.story, attempt: attempts + 1, reason: error, again_in_ms: Math.round(delayMs) },
-      'a callback failed',
-    );
+    writeLine(this.#parts.log, 'warn', 'a callback failed', () => ({
+      ...storyOf(delivery),
+      callback_attempt: attempts + 1,
+      reason: error,
+      again_in_ms: Math.round(delayMs),
+    }));
     await this.#parts.outbox.postpone(delivery, { attempts: attempts + 1, error }, delayMs);
   }
 

@@ -3,10 +3,12 @@ import type { Logger } from 'pino';
 import type { Claim, Destination, Opening, Outcome, Settled } from '../../machines/events.ts';
 import { backOffMs } from '../back-off.ts';
 import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
 import { persist } from '../store/persist.ts';
 import type { Store } from '../store/store.ts';
+import { storyOf } from '../trace.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
 import { Relay } from './relay.ts';
@@ -80,9 +82,7 @@ export class Effects {
       await this.#giveBack(turn, signal);
       return undefined;
     }
-    if (turn.attempt > 1) {
-      this.#log.warn(turn.story, 'taken over');
-    }
+    if (turn.attempt > 1) writeLine(this.#log, 'warn', 'taken over', () => storyOf(turn));
     return turn;
   }
 
@@ -102,7 +102,7 @@ export class Effects {
         outcome: failed('attempts_exhausted', `The message did not get through in ${this.#maxAttempts} attempts.`),
       };
     }
-    this.#log.info(turn.story, 'dispatched');
+    writeLine(this.#log, 'info', 'dispatched', () => storyOf(turn));
     const opened = await this.#call(turn, signal);
     switch (opened.type) {
       case 'opened':
@@ -156,7 +156,7 @@ export class Effects {
    */
   async backOff(claim: Claim, delayMs: number, reason: string, signal: AbortSignal): Promise<Turn | undefined> {
     const turn = Turn.of(claim);
-    this.#log.warn({ ...turn.story, reason }, 'retrying');
+    writeLine(this.#log, 'warn', 'retrying', () => ({ ...storyOf(turn), reason }));
     const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
     turn.called = false;
     turn.dueAt = performance.now() + delayMs;
@@ -224,7 +224,7 @@ export class Effects {
     const level = outcome.status === 'failed' ? 'warn' : 'info';
     // What went wrong in the worker's own words may hold some of the message.
     const code = outcome.status === 'completed' ? undefined : outcome.code;
-    this.#log[level]({ ...turn.story, status: outcome.status, code }, 'ended');
+    writeLine(this.#log, level, 'ended', () => ({ ...storyOf(turn), status: outcome.status, code }));
     this.#callBack(turn);
     const next = settled.next && new Turn(settled.next);
     if (!next || (!signal.aborted && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
@@ -252,28 +252,30 @@ export class Effects {
   }
 
   /** The message was cancelled: whatever is done for it breaks off, and soon answers that it has ended so. */
-  cancel(claim: Claim): void {
-    Turn.of(claim).cancel();
+  cancel(turn: Turn): void {
+    turn.cancel();
   }
 
   freeSlot(queue: string): void {
     this.#slots.free(queue);
   }
 
-  reportFault(queue: string, error: unknown): void {
+  /** `claim`: what was in hand. */
+  reportFault(queue: string, claim: Claim | undefined, error: unknown): void {
     const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
-    this.#log[known ? 'warn' : 'error']({ user_id: queue, err: error }, 'a queue was left for now');
+    const about = claim ? storyOf(Turn.of(claim)) : { queue };
+    this.#log[known ? 'warn' : 'error']({ ...about, err: error }, 'a queue was left for now');
   }
 
   /** Gives back what a queue holds here after its actor broke. */
   async abandon(queue: string, error: unknown): Promise<void> {
-    this.#log.error({ user_id: queue, err: error }, "a queue's actor broke");
+    const turn = this.#leases.take(queue);
+    this.#log.error({ ...(turn ? storyOf(turn) : { queue }), err: error }, "a queue's actor broke");
     try {
       this.#slots.free(queue);
-      const claim = this.#leases.take(queue);
-      if (claim) await this.release(claim);
+      if (turn) await this.release(turn);
     } catch (fault) {
-      this.reportFault(queue, fault);
+      this.reportFault(queue, turn, fault);
     }
   }
 

@@ -1,11 +1,14 @@
 import type { Logger } from 'pino';
 import type { Claim } from '../../machines/events.ts';
+import { writeLine } from '../log.ts';
 import type { CancelledClaim, Renewal, Store } from '../store/store.ts';
+import { storyOf } from '../trace.ts';
+import type { Turn } from './turn.ts';
 
 /** So many are remembered; what is forgotten is found when the claim is next renewed. */
 const MOST_EARLY = 1000;
 
-type Held = { readonly claim: Claim; renewedAt: number; underWay: boolean };
+type Held = { readonly claim: Turn; renewedAt: number; underWay: boolean };
 
 /**
  * Keeps this broker's claims alive: one renewal for all of them, three times within a lease.
@@ -23,7 +26,7 @@ export class Leases {
   /** Called with each claim that is no longer this broker's. */
   readonly #onLost: (claim: Claim) => void;
   /** Called with each claim whose message was cancelled; more than once, until it is dropped. */
-  readonly #onCancelled: (claim: Claim) => void;
+  readonly #onCancelled: (claim: Turn) => void;
   /** Claims whose message was cancelled before their answer was here, the newest last. Tokens alone are one queue's. */
   readonly #early = new Set<string>();
 
@@ -32,7 +35,7 @@ export class Leases {
     leaseMs: number;
     log: Logger;
     onLost: (claim: Claim) => void;
-    onCancelled: (claim: Claim) => void;
+    onCancelled: (claim: Turn) => void;
   }) {
     this.#store = parts.store;
     this.#leaseMs = parts.leaseMs;
@@ -51,7 +54,7 @@ export class Leases {
    * Keeps a claim alive that was asked for at `sentAt`, in `performance.now()` time: its lease began no earlier. False
    * when so much of that is over that nothing may be begun under it.
    */
-  hold(claim: Claim, sentAt: number): boolean {
+  hold(claim: Turn, sentAt: number): boolean {
     if (sentAt < this.#oldest()) return false;
     this.#held.set(claim.queue, { claim, renewedAt: sentAt, underWay: false });
     if (this.#early.delete(nameOf(claim))) this.#onCancelled(claim);
@@ -78,7 +81,7 @@ export class Leases {
   }
 
   /** The claim held for a queue, which is no longer kept alive. */
-  take(queue: string): Claim | undefined {
+  take(queue: string): Turn | undefined {
     const claim = this.#held.get(queue)?.claim;
     this.#held.delete(queue);
     return claim;
@@ -110,11 +113,11 @@ export class Leases {
     if (!held) return;
     held.underWay = false;
     if (renewal === 'lost') {
-      this.#lose(claim);
+      this.#lose(held.claim);
       return;
     }
     held.renewedAt = sentAt;
-    if (renewal === 'cancelled') this.#onCancelled(claim);
+    if (renewal === 'cancelled') this.#onCancelled(held.claim);
   }
 
   #holding(claim: Claim): Held | undefined {
@@ -134,10 +137,9 @@ export class Leases {
     return performance.now() - this.#leaseMs * 0.75;
   }
 
-  #lose(claim: Claim): void {
+  #lose(claim: Turn): void {
     this.#held.delete(claim.queue);
-    const { messageId, queue, attempt } = claim;
-    this.#log.warn({ message_id: messageId, user_id: queue, attempt }, 'claim lost: what is done for it is dropped');
+    writeLine(this.#log, 'warn', 'claim lost: what is done for it is dropped', () => storyOf(claim));
     this.#onLost(claim);
   }
 }

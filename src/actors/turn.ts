@@ -1,6 +1,6 @@
 import type { Claim } from '../../machines/events.ts';
 import type { ClaimedMessage, Handover, LogEvent } from '../store/store.ts';
-import { type Trace, traceFields } from '../trace.ts';
+import type { Trace } from '../trace.ts';
 import type { WorkerCall } from '../worker/call.ts';
 
 /**
@@ -47,12 +47,6 @@ export class Turn implements Claim {
   /** What whoever comes next has to know when this turn is given up. */
   get handover(): Handover {
     return { called: this.called, delayMs: Math.max(0, this.dueAt - performance.now()) };
-  }
-
-  /** What each log line about it says. */
-  get story(): Readonly<Record<string, string | number>> {
-    const { messageId, queue, attempt } = this;
-    return { ...traceFields(this.trace), message_id: messageId, user_id: queue, attempt };
   }
 
   get cancelled(): AbortSignal {

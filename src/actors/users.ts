@@ -61,7 +61,7 @@ export class Users {
         reportIdle: ({ context: { queue } }) =>
           queueMicrotask(() => this.#supervisor.send({ type: 'user.idle', queue })),
         freeSlot: ({ context }) => effects.freeSlot(context.queue),
-        reportFault: ({ context }, { error }) => effects.reportFault(context.queue, error),
+        reportFault: ({ context: { queue, claim } }, { error }) => effects.reportFault(queue, claim, error),
       },
     });
     this.#supervisor = createActor(

@@ -1,7 +1,7 @@
 import type { DeliveryClaim } from '../../machines/events.ts';
 import type { Checkpoint, ClaimedDelivery } from '../store/outbox.ts';
 import type { Feed } from '../stream/feed.ts';
-import { type Trace, traceFields } from '../trace.ts';
+import type { Trace } from '../trace.ts';
 import { type Details, readDetails } from './details.ts';
 import type { Utterance, Voice } from './voice.ts';
 
@@ -45,11 +45,6 @@ export class Delivery implements DeliveryClaim {
     this.trace = claimed.trace;
     this.#since = performance.now() - claimed.triedForMs;
     this.checkpoint = { told: claimed.told, untold: claimed.untold };
-  }
-
-  /** What each log line about it says. */
-  get story(): Readonly<Record<string, string | number>> {
-    return { ...traceFields(this.trace), message_id: this.messageId, user_id: this.queue };
   }
 
   /** For how long it has been tried in vain, in ms: before the first attempt, 0. */

@@ -1,10 +1,12 @@
 import type { Context } from 'koa';
 import { v7 as uuid } from 'uuid';
 import { Refusal } from '../errors.ts';
+import { writeLine } from '../log.ts';
 import type { Enqueued, NewMessage } from '../store/store.ts';
 import type { Feed } from '../stream/feed.ts';
-import { traceFields, traceOf } from '../trace.ts';
+import { storyOf, type Trace, traceOf } from '../trace.ts';
 import type { Services } from './app.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** A full queue frees a place when a message ends: about one worker call. */
 const FULL_RETRY_AFTER_SECONDS = 5;
@@ -28,7 +30,10 @@ export async function accept(
   const id = uuid();
   const { userId, ...rest } = message;
   const { queue } = rest;
-  const trace = traceOf(String(ctx.state['requestId']), ctx.get('traceparent'), ctx.get('tracestate'));
+  const trace: Trace = {
+    ...traceOf(requestIdOf(ctx), ctx.get('traceparent'), ctx.get('tracestate')),
+    userId: userId === queue ? undefined : userId,
+  };
   // A stream may stay open for long, and so would what it was asked with.
   ctx.request.body = undefined;
   ctx.request.rawBody = '';
@@ -43,7 +48,7 @@ export async function accept(
   }
   const isNew = enqueued.type === 'queued';
   const messageId = enqueued.type === 'queued' ? id : enqueued.id;
-  log.info({ ...traceFields(trace), message_id: messageId, user_id: userId, queue, duplicate: !isNew }, 'accepted');
+  writeLine(log, 'info', 'accepted', () => ({ ...storyOf({ queue, messageId, trace }), duplicate: !isNew }));
   if (isNew) {
     sweeper.accepted();
     metrics.traffic.accepted();

@@ -1,7 +1,6 @@
 import Router from '@koa/router';
 import Koa, { type Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { v7 as uuid } from 'uuid';
 import type { Sweeper } from '../actors/sweeper.ts';
 import type { Users } from '../actors/users.ts';
 import type { WorkerHealth } from '../actors/worker-health.ts';
@@ -28,6 +27,7 @@ import { deleteMessage, getMessage, retryMessage } from './message.ts';
 import { getMetrics } from './metrics.ts';
 import { problems } from './problem.ts';
 import { deleteQueue, getQueue } from './queue.ts';
+import { requestId } from './request-id.ts';
 import { getStream } from './stream.ts';
 
 /** What the routes need of the rest. */
@@ -101,15 +101,6 @@ export function createApp(services: Services): Koa {
   app.use(api.routes()).use(api.allowedMethods());
   return app;
 }
-
-/** The client's own request id if it is a sane one, so that its logs and ours can be laid side by side. */
-const requestId: Middleware = async (ctx, next) => {
-  const given = ctx.get('X-Request-Id');
-  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
-  ctx.state['requestId'] = id;
-  ctx.set('X-Request-Id', id);
-  await next();
-};
 
 /** The router would take a path that cannot be decoded as it is, and with it a user who does not exist. */
 const wellFormedPath: Middleware = async (ctx, next) => {

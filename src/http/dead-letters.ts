@@ -2,6 +2,7 @@ import type { Middleware } from 'koa';
 import { Refusal } from '../errors.ts';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
+import { requestIdOf } from './request-id.ts';
 import { readMessagePath, readPageQuery } from './schema.ts';
 import { unknownMessage } from './stream.ts';
 
@@ -30,14 +31,13 @@ export function getDeadLetters({ store }: Services): Middleware {
 }
 
 /** `DELETE /api/v1/dead-letters/{message_id}?user_id=…`: lists it no more. The message stays until it is forgotten. */
-export function deleteDeadLetter({ store, log }: Services): Middleware {
+export function deleteDeadLetter({ store }: Services): Middleware {
   return async (ctx) => {
     const { queue, messageId } = readMessagePath({ ...ctx['params'], user_id: ctx.query['user_id'] });
-    const discarded = await store.discard(queue, messageId);
+    const discarded = await store.discard(queue, messageId, requestIdOf(ctx));
     if (discarded === undefined) throw unknownMessage();
     if (!discarded)
       throw new Refusal(409, 'not_dead', 'Only a failed message or a callback that was given up can be discarded.');
-    log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'discarded');
     ctx.body = { message_id: messageId, discarded: true };
   };
 }

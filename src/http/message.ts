@@ -6,6 +6,7 @@ import type { MessageStatus } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import { mustHaveRoom, mustNotDrain, queueFull } from './acceptance.ts';
 import type { Services } from './app.ts';
+import { requestIdOf } from './request-id.ts';
 import { readMessagePath, readRetryQuery } from './schema.ts';
 import { streamUrl, unknownMessage } from './stream.ts';
 
@@ -39,7 +40,7 @@ export function getMessage({ store }: Services): Middleware {
 export function deleteMessage({ store, hub }: Services): Middleware {
   return async (ctx) => {
     const { queue, messageId } = readMessagePath(ctx['params']);
-    const cancelled = await store.cancel(queue, messageId);
+    const cancelled = await store.cancel(queue, messageId, requestIdOf(ctx));
     if (!cancelled) throw unknownMessage();
     const { type } = cancelled;
     const patience = AbortSignal.timeout(CANCEL_WITHIN_MS);
@@ -53,13 +54,13 @@ export function deleteMessage({ store, hub }: Services): Middleware {
 
 /** `POST …/retry`: puts a failed message at the end of its queue again. */
 export function retryMessage(services: Services): Middleware {
-  const { store, users, sweeper, metrics, keys, log } = services;
+  const { store, users, sweeper, metrics, keys } = services;
   return async (ctx) => {
     mustNotDrain(services);
     await mustHaveRoom(services);
     const { queue, messageId } = readMessagePath(ctx['params']);
     const only = readRetryQuery(ctx.query).only;
-    const requeued = await store.requeue(queue, messageId, only);
+    const requeued = await store.requeue(queue, messageId, only, requestIdOf(ctx));
     switch (requeued?.type) {
       case undefined:
         throw unknownMessage();
@@ -70,12 +71,10 @@ export function retryMessage(services: Services): Middleware {
       case 'full':
         throw queueFull(requeued.length);
       case 'redelivering':
-        log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'its callback is made again');
         ctx.status = 202;
         ctx.body = { status: 'redelivering', message_id: messageId };
         return;
       case 'queued':
-        log.info({ request_id: ctx.state['requestId'], message_id: messageId, queue }, 'requeued');
         sweeper.accepted();
         metrics.traffic.accepted();
         users.hint(queue);

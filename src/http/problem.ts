@@ -4,7 +4,9 @@ import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import { Refusal, StoreUnavailable } from '../errors.ts';
+import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** Answers every fault, thrown or left by the router, as problem details (RFC 9457). The only place that does. */
 export function problems(log: Logger, metrics: Metrics): Middleware {
@@ -15,15 +17,35 @@ export function problems(log: Logger, metrics: Metrics): Middleware {
     } catch (error) {
       const refusal = asRefusal(error);
       metrics.refusals.inc({ code: refusal.code });
-      if (refusal.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
+      logRefusal(log, ctx, refusal, error);
       if (ctx.headerSent) ctx.res.destroy();
       else answer(ctx, refusal);
     }
   };
 }
 
+/** One line for each no, so that its X-Request-Id leads somewhere. No query: it may hold a token. */
+export function logRefusal(
+  log: Logger,
+  ctx: Context,
+  { status, code }: { readonly status: number; readonly code: string },
+  error: unknown,
+): void {
+  // Nobody was refused what nobody waits for any more.
+  const serious = status >= 429 && !ctx.res.destroyed;
+  const level = status === 500 ? 'error' : !serious ? 'debug' : status === 429 ? 'info' : 'warn';
+  writeLine(log, level, status === 500 ? 'a request failed' : 'a request was refused', () => ({
+    request_id: requestIdOf(ctx),
+    method: ctx.method,
+    path: ctx.path,
+    status,
+    code,
+    err: status === 500 ? error : undefined,
+  }));
+}
+
 /** Answers what is no HTTP request that could reach a route. */
-export function refuseRequest(error: Error, socket: Duplex): void {
+export function refuseRequest(log: Logger, error: Error, socket: Duplex): void {
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -32,12 +54,15 @@ export function refuseRequest(error: Error, socket: Duplex): void {
   const refusal = large
     ? new Refusal(431, 'headers_too_large', 'The path and the headers together are larger than 16 kB. Send less.')
     : new Refusal(400, 'malformed_request', 'This is not a valid HTTP/1.1 request.');
+  const requestId = uuid();
+  const { status, code } = refusal;
+  writeLine(log, 'debug', 'a request was refused', () => ({ request_id: requestId, status, code }));
   const body = JSON.stringify(problemOf(refusal));
   const head = [
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
-    `X-Request-Id: ${uuid()}`,
+    `X-Request-Id: ${requestId}`,
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

@@ -1,6 +1,7 @@
 import type { Middleware } from 'koa';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
+import { requestIdOf } from './request-id.ts';
 import { readQueueId } from './schema.ts';
 
 /** `GET /api/v1/queue/{user_id}`: what waits and what is being worked on. */
@@ -44,6 +45,6 @@ export function getQueue({ store, users }: Services): Middleware {
 export function deleteQueue({ store }: Services): Middleware {
   return async (ctx) => {
     const queue = readQueueId(ctx['params']);
-    ctx.body = { user_id: queue, cancelled: await store.clear(queue) };
+    ctx.body = { user_id: queue, cancelled: await store.clear(queue, requestIdOf(ctx)) };
   };
 }

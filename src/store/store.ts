@@ -21,18 +21,18 @@ export interface Store {
    * Puts a failed message at the end of its queue again, as if it had just been accepted: with no attempts and
    * a new log, which counts on from the old one. Of another message, or if `only` that is
    * asked for, a callback that was given up is put into the outbox again.
-   * Undefined for a message this queue does not know.
+   * Undefined for a message this queue does not know. `by`: the request that asks for it; so below.
    */
-  requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined>;
+  requeue(queue: string, messageId: string, only?: 'callback', by?: string): Promise<Requeued | undefined>;
 
   /**
    * Cancels a message: one that waits ends at once, the end of one in work is left to the broker that holds its claim,
    * or to the next claim. Undefined for a message this queue does not know.
    */
-  cancel(queue: string, messageId: string): Promise<Cancelled | undefined>;
+  cancel(queue: string, messageId: string, by?: string): Promise<Cancelled | undefined>;
 
   /** Cancels all that wait in a queue; answers how many. */
-  clear(queue: string): Promise<number>;
+  clear(queue: string, by?: string): Promise<number>;
 
   /**
    * Claims the head of a queue for `leaseMs`: the first waiting message, or one whose claim ran out or is this
@@ -72,6 +72,12 @@ export interface Store {
   onCancelled(callback: (claim: CancelledClaim) => void): void;
 
   /**
+   * Calls back with what calls of this broker did to messages that nobody works on, or that another one works on: before
+   * the call's own answer, and never when that was lost.
+   */
+  onNotice(callback: (notice: Notice) => void): void;
+
+  /**
    * A message's log after event `after`: at most `limit` events, and fewer when they are large, but at least one.
    * Undefined for a message this queue does not know.
    */
@@ -90,7 +96,7 @@ export interface Store {
    * Takes a message out of the dead letters, and a callback of it that was given up; the message itself stays readable
    * until it is forgotten. False when it is no dead letter, undefined for a message this queue does not know.
    */
-  discard(queue: string, messageId: string): Promise<boolean | undefined>;
+  discard(queue: string, messageId: string, by?: string): Promise<boolean | undefined>;
 
   /** The waiting messages of a queue and the one being worked on. */
   queue(queue: string): Promise<QueueState>;
@@ -191,6 +197,20 @@ export type Handover = {
 export type Renewal = 'renewed' | 'lost' | 'cancelled';
 
 export type CancelledClaim = Pick<Claim, 'queue' | 'token'>;
+
+/** What is done to a message from outside: `cancelled` and `expired` have ended it, `cancelling` asks for that. */
+export const DEEDS = ['cancelling', 'cancelled', 'expired', 'requeued', 'redelivering', 'discarded'] as const;
+
+export type Notice = {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly deed: (typeof DEEDS)[number];
+  /** The last one there was; 0: none. */
+  readonly attempt: number;
+  readonly trace: Trace;
+  /** The request that asked for it; undefined: none did. */
+  readonly by: string | undefined;
+};
 
 export type MessageState = {
   readonly id: string;

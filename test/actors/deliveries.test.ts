@@ -1,5 +1,4 @@
 import test, { type ExecutionContext } from 'ava';
-import { pino } from 'pino';
 import { Deliveries } from '../../src/actors/deliveries.ts';
 import { Composer } from '../../src/callbacks/composer.ts';
 import { writeDetails } from '../../src/callbacks/details.ts';
@@ -10,17 +9,19 @@ import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import { Hub } from '../../src/stream/hub.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { anEndpoint } from '../helpers/endpoint.ts';
-import { aMessage, COMPLETED, claimed, settingsOf, until } from '../store/contract/kit.ts';
+import { aLog } from '../helpers/log.ts';
+import { aMessage, COMPLETED, claimed, FAILED, settingsOf, settled, until } from '../store/contract/kit.ts';
 
 const TAKEN = { status: 204 };
 const NOT_TAKEN = { status: 503 };
 
-/** A gateway's message that is being answered, and the brokers that tell of it, one after the other. */
-async function aToldMessage(t: ExecutionContext) {
+/** Brokers that make the callbacks of a store, one after the other. */
+async function aStoreWithCallbacks(t: ExecutionContext) {
   const endpoint = await anEndpoint(t);
   const store = new EmbeddedStore(aDirectory(t), settingsOf());
   const hub = new Hub(store);
   const endpoints = new Endpoints({ allowedHosts: new Set([endpoint.host]) });
+  const { log, line } = aLog();
   let deliveries: Deliveries | undefined;
   t.teardown(async () => {
     await deliveries?.stop(0);
@@ -28,6 +29,36 @@ async function aToldMessage(t: ExecutionContext) {
     hub.close();
     await store.close();
   });
+  return {
+    endpoint,
+    store,
+    line,
+    /** From now on it is another broker that makes the callbacks. */
+    handOver: async () => {
+      await deliveries?.stop(60_000);
+      deliveries = new Deliveries({
+        outbox: store.outbox,
+        composer: new Composer({ store, hub, rewrite: (fields) => fields }),
+        endpoints,
+        tokens: new Tokens([]),
+        metrics: new Metrics(),
+        log,
+        secret: undefined,
+        retryMs: 60_000,
+        leaseMs: 60_000,
+      });
+      const [destination] = await until(async () => {
+        const { destinations } = await store.sweep(0);
+        return destinations.length > 0 && destinations;
+      });
+      if (destination) deliveries.hint(destination);
+    },
+  };
+}
+
+/** A gateway's message that is being answered. */
+async function aToldMessage(t: ExecutionContext) {
+  const { endpoint, store, handOver } = await aStoreWithCallbacks(t);
   const details = { kind: 'engine', user_id: 'u', message_key: 'k', mode: 'iteration', throttle_seconds: 3 } as const;
   const callback = { url: endpoint.url, from: 'start', details: writeDetails({ ...details, key: 'plain:x' }) } as const;
   await store.enqueue(aMessage('u', { callback }));
@@ -46,26 +77,7 @@ async function aToldMessage(t: ExecutionContext) {
       await append({ type: 'progress', text }, { type: 'complete', response: { responses: [text] } });
       await store.settle(claim, last, [], COMPLETED, false);
     },
-    /** From now on it is another broker that makes the callbacks. */
-    handOver: async () => {
-      await deliveries?.stop(60_000);
-      deliveries = new Deliveries({
-        outbox: store.outbox,
-        composer: new Composer({ store, hub, rewrite: (fields) => fields }),
-        endpoints,
-        tokens: new Tokens([]),
-        metrics: new Metrics(),
-        log: pino({ level: 'silent' }),
-        secret: undefined,
-        retryMs: 60_000,
-        leaseMs: 60_000,
-      });
-      const [destination] = await until(async () => {
-        const { destinations } = await store.sweep(0);
-        return destinations.length > 0 && destinations;
-      });
-      if (destination) deliveries.hint(destination);
-    },
+    handOver,
     /** What came in, once the end has. */
     heard: async () => {
       await endpoint.until(() => endpoint.calls.some(({ body }) => body['type'] === 'complete'));
@@ -98,4 +110,21 @@ test('what a broker told in vain comes with the end, whichever broker tells that
   await iteration('Three.');
   await end('Four.');
   t.deepEqual(await heard(), ['progress: One.', 'progress: Two.', 'complete: Two.Three.Four.']);
+});
+
+test('of a callback that is left a line tells which message it is of, and whose', async (t) => {
+  const { endpoint, store, handOver, line } = await aStoreWithCallbacks(t);
+  const details = writeDetails({ kind: 'result', user_id: 'naomi', client_message_id: null });
+  const trace = { requestId: 'r', userId: 'naomi' };
+  const message = aMessage('u', { trace, callback: { url: endpoint.url, from: 'end', details } });
+  await store.enqueue(message);
+  await settled(store, 'u', FAILED);
+  // Put back, it is to be called back with another end than the one that is just being told.
+  endpoint.respond = () => {
+    void store.requeue('u', message.id);
+    return TAKEN;
+  };
+  await handOver();
+  const left = await line(({ msg }) => msg === 'a callback was left for now');
+  t.like(left, { level: 40, request_id: 'r', message_id: message.id, user_id: 'naomi', queue: 'u' });
 });

@@ -1,5 +1,4 @@
-import test from 'ava';
-import { pino } from 'pino';
+import test, { type ExecutionContext } from 'ava';
 import { Effects } from '../../src/actors/effects.ts';
 import { Leases } from '../../src/actors/leases.ts';
 import { Slots } from '../../src/actors/slots.ts';
@@ -8,12 +7,13 @@ import { Metrics } from '../../src/metrics.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { aDirectory } from '../helpers/broker.ts';
+import { aLog } from '../helpers/log.ts';
 import { aMessage, settingsOf } from '../store/contract/kit.ts';
 
-test('abandoned, a queue is due at once, and its slot and its lease are free', async (t) => {
+function someEffects(t: ExecutionContext) {
   const settings = settingsOf();
   const store = new EmbeddedStore(aDirectory(t), settings);
-  const log = pino({ level: 'silent' });
+  const { log, lines } = aLog();
   const slots = new Slots(1);
   const leases = new Leases({ store, leaseMs: settings.leaseMs, log, onLost: () => {}, onCancelled: () => {} });
   const worker = new Worker({
@@ -30,7 +30,7 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
     await worker.close();
     await store.close();
   });
-  const real = new Effects({
+  const effects = new Effects({
     store,
     worker,
     slots,
@@ -41,6 +41,11 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
     maxAttempts: 3,
     deliver: () => {},
   });
+  return { effects, store, slots, leases, lines };
+}
+
+test('abandoned, a queue is due at once, and its slot and its lease are free', async (t) => {
+  const { effects: real, store, slots, leases } = someEffects(t);
   await store.enqueue(aMessage('u', { id: 'm' }));
   const { signal } = new AbortController();
   t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });
@@ -54,4 +59,20 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
   t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });
   await real.abandon('u', new Error('broken again'));
   await t.notThrowsAsync(real.abandon('unknown', new Error('broken')));
+});
+
+test('of a queue that is left, or whose actor broke, a line tells which message was in hand, and whose', async (t) => {
+  const { effects, store, lines } = someEffects(t);
+  await store.enqueue(aMessage('u', { id: 'm', trace: { requestId: 'r', userId: 'naomi' } }));
+  const claim = await effects.claim('u', new AbortController().signal);
+  effects.reportFault('u', claim, new Error('a fault'));
+  await effects.abandon('u', new Error('broken'));
+  t.deepEqual(
+    lines.map(({ msg }) => msg),
+    ['a queue was left for now', "a queue's actor broke"],
+  );
+  const known = { request_id: 'r', message_id: 'm', user_id: 'naomi', queue: 'u', attempt: 1 };
+  for (const line of lines) t.like(line, known);
+  effects.reportFault('u', undefined, new Error('a fault'));
+  t.like(lines.at(-1), { queue: 'u', msg: 'a queue was left for now' });
 });

@@ -165,15 +165,33 @@ test('an effect that throws before it begins is a fault like any other', async (
       claim: () => {
         throw fault;
       },
-      reportFault: (_queue, error) => faults.push(error),
+      reportFault: (...fault) => faults.push(fault),
       abandon: () => t.fail('its user did not break'),
     }),
     () => gone.add(),
   );
   users.hint('u');
   await gone.reaches(1);
-  t.deepEqual(faults, [fault]);
+  t.deepEqual(faults, [['u', undefined, fault]]);
   t.is(users.size, 0);
+});
+
+test('with a fault it is told what was in hand', async (t) => {
+  const faults: unknown[] = [];
+  const gone = new Count();
+  const fault = new Error('no call');
+  const turn = aTurn('u');
+  const users = new Users(
+    effects({
+      claim: async () => turn,
+      open: () => Promise.reject(fault),
+      reportFault: (...told) => faults.push(told),
+    }),
+    () => gone.add(),
+  );
+  users.hint('u');
+  await gone.reaches(1);
+  t.deepEqual(faults, [['u', turn, fault]]);
 });
 
 test('a user that breaks while draining does not keep the broker', async (t) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import { aBroker, aStore, aWorker } from '../helpers/broker.ts';
 import { fetchDocumented } from '../helpers/openapi.ts';
@@ -120,6 +121,25 @@ test("the client's key is replaced by the worker's, which nobody gets to see", a
   t.is(history?.headers['x-kept'], '1');
   for (const name of ['x-api-key', 'x-hop', 'te']) t.is(history?.headers[name], undefined, name);
   t.is(last?.headers['authorization'], undefined, 'what is public needs no key');
+});
+
+test('a request is named by one id, here and at the engine', async (t) => {
+  const named: unknown[] = [];
+  const engine = createServer((request, response) => {
+    if (request.url !== '/health') named.push(request.headers['x-request-id']);
+    response.setHeader('x-request-id', "the engine's own").end();
+  });
+  await once(engine.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => engine.close());
+  const address = engine.address();
+  const port = typeof address === 'object' ? address?.port : address;
+  const store = await aStore(t, 'embedded');
+  const { url } = await aBroker(t, { ...store, WORKER_BASE_URL: `http://127.0.0.1:${port}` });
+  const path = `${url}/public/logo.txt`;
+  const given = await fetchDocumented(path, { headers: { 'x-request-id': 'request-7' } });
+  const made = await fetchDocumented(path);
+  t.is(given.headers.get('x-request-id'), 'request-7');
+  t.deepEqual(named, ['request-7', made.headers.get('x-request-id')]);
 });
 
 test('what has a key is asked for it in the words of the engine, what is public is not', async (t) => {

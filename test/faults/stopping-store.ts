@@ -6,6 +6,7 @@ import type {
   Handover,
   LogEvent,
   NewMessage,
+  Notice,
   Renewal,
   Store,
 } from '../../src/store/store.ts';
@@ -68,8 +69,8 @@ export class StoppingStore implements Store {
     return this.#store.delayed(limit);
   }
 
-  discard(queue: string, messageId: string) {
-    return this.#store.discard(queue, messageId);
+  discard(queue: string, messageId: string, by?: string) {
+    return this.#store.discard(queue, messageId, by);
   }
 
   enqueue(message: NewMessage) {
@@ -96,16 +97,16 @@ export class StoppingStore implements Store {
     return this.#pass('release', () => this.#store.release(claim, handover));
   }
 
-  requeue(queue: string, messageId: string, only?: 'callback') {
-    return this.#pass('requeue', () => this.#store.requeue(queue, messageId, only));
+  requeue(queue: string, messageId: string, only?: 'callback', by?: string) {
+    return this.#pass('requeue', () => this.#store.requeue(queue, messageId, only, by));
   }
 
-  cancel(queue: string, messageId: string) {
-    return this.#pass('cancel', () => this.#store.cancel(queue, messageId));
+  cancel(queue: string, messageId: string, by?: string) {
+    return this.#pass('cancel', () => this.#store.cancel(queue, messageId, by));
   }
 
-  clear(queue: string) {
-    return this.#pass('clear', () => this.#store.clear(queue));
+  clear(queue: string, by?: string) {
+    return this.#pass('clear', () => this.#store.clear(queue, by));
   }
 
   message(queue: string, messageId: string) {
@@ -122,6 +123,10 @@ export class StoppingStore implements Store {
 
   onCancelled(callback: (claim: CancelledClaim) => void) {
     this.#store.onCancelled(callback);
+  }
+
+  onNotice(callback: (notice: Notice) => void) {
+    this.#store.onNotice(callback);
   }
 
   renew(claims: readonly Claim[], tell: (claim: Claim, renewal: Renewal) => void) {

@@ -42,9 +42,9 @@ export async function aWorker(
 }
 
 /** A broker in this process, on a free port. Teardown stops it, and fails if it cannot be. `ready`: waits for its store. */
-export async function aBroker(t: ExecutionContext, env: Env, ready = true) {
+export async function aBroker(t: ExecutionContext, env: Env, ready = true, log = pino({ level: 'silent' })) {
   const config = readConfig({ HOST: '127.0.0.1', PORT: '0', SHUTDOWN_SECONDS: '0', ...env });
-  const broker = await startBroker(config, pino({ level: 'silent' }));
+  const broker = await startBroker(config, log);
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= broker.stop();

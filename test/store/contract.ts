@@ -2,6 +2,7 @@ import { callbacksContract } from './contract/callbacks.ts';
 import { claimContract } from './contract/claim.ts';
 import type { Declare, MakePlace } from './contract/kit.ts';
 import { logContract } from './contract/log.ts';
+import { noticesContract } from './contract/notices.ts';
 import { operationsContract } from './contract/operations.ts';
 import { overviewContract } from './contract/overview.ts';
 import { queueContract } from './contract/queue.ts';
@@ -16,6 +17,7 @@ export function storeContract(test: Declare, aPlace: MakePlace): void {
   logContract(test, aPlace);
   sweepContract(test, aPlace);
   operationsContract(test, aPlace);
+  noticesContract(test, aPlace);
   overviewContract(test, aPlace);
   callbacksContract(test, aPlace);
   watchContract(test, aPlace);

@@ -2,12 +2,12 @@ import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import type { Refusal } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
-import { asRefusal } from '../problem.ts';
+import { asRefusal, logRefusal } from '../problem.ts';
 
 /** What is told as the engine would: `{"error"}`, or with a code and a message (recordings 07, 09, 14). */
 export class EngineFault extends Error {
   readonly status: number;
-  /** What it is counted as: the code that it has at the broker's other doors, if they know it. */
+  /** What it is counted and logged as: the code that it has at the broker's other doors, if they know it. */
   readonly kind: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly retryAfterSeconds: number | undefined;
@@ -40,7 +40,7 @@ export function engineFaults(log: Logger, metrics: Metrics): Middleware {
     } catch (error) {
       const fault = error instanceof EngineFault ? error : faultOf(asRefusal(error));
       metrics.refusals.inc({ code: fault.kind });
-      if (fault.status === 500) log.error({ err: error, request_id: ctx.state['requestId'] }, 'a request failed');
+      logRefusal(log, ctx, { status: fault.status, code: fault.kind }, error);
       if (ctx.headerSent) {
         ctx.res.destroy();
         return;

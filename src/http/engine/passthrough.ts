@@ -4,6 +4,7 @@ import type { Context, Middleware } from 'koa';
 import { Agent, type Dispatcher, request } from 'undici';
 import { isObject } from '../../json.ts';
 import type { Origins } from '../../worker/origins.ts';
+import { requestIdOf } from '../request-id.ts';
 import { EngineFault } from './fault.ts';
 
 export type PassthroughSettings = {
@@ -26,6 +27,7 @@ const OWN = new Set([
   'host',
   'authorization',
   'x-api-key',
+  'x-request-id',
   'expect',
 ]);
 const BODILESS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
@@ -57,6 +59,7 @@ export class Passthrough {
         method: ctx.method,
         headers: {
           ...passing(ctx.req.headers),
+          'x-request-id': requestIdOf(ctx),
           ...(withKey && apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
         },
         body: BODILESS.has(ctx.method) ? null : ctx.req,

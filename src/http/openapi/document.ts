@@ -47,7 +47,8 @@ const SECURITY_SCHEMES = {
   },
 };
 
-const HEADERS = { 'X-Request-Id': { description: 'Names this request in the log.', schema: { type: 'string' } } };
+const REQUEST_ID = 'Names this request in the log, where it was refused or did something to a message.';
+const HEADERS = { 'X-Request-Id': { description: REQUEST_ID, schema: { type: 'string' } } };
 const IDENTIFIED = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
 
 /** The broker's interface as OpenAPI 3.1 describes it, made from the schemas that read its requests. */

@@ -18,6 +18,7 @@ import type {
   LogPage,
   MessageState,
   NewMessage,
+  Notice,
   QueueState,
   Renewal,
   Requeued,
@@ -62,6 +63,7 @@ export class EmbeddedStore implements Store {
   /** What is to be told once the change under way is committed. */
   readonly #news: (() => void)[] = [];
   #onCancelled: (claim: CancelledClaim) => void = () => {};
+  #onNotice: (notice: Notice) => void = () => {};
   /** What this broker announced. Kept in memory: the file has one broker, so nobody else could read it there. */
   #announced: { readonly status: string; readonly until: number } | undefined;
 
@@ -107,8 +109,8 @@ export class EmbeddedStore implements Store {
         return { type: 'duplicate', id: first.message_id, status, position };
       }
       if (ifBusy === 'interrupt') {
-        this.#cancelWaiting(queue);
-        this.#cancelClaimed(queue);
+        this.#cancelWaiting(queue, message.trace.requestId);
+        this.#cancelClaimed(queue, message.trace.requestId);
       }
       const length = this.#messages.length(queue);
       if (ifBusy === 'reject' && (length || this.#held(queue))) return { type: 'busy' };
@@ -120,12 +122,15 @@ export class EmbeddedStore implements Store {
     });
   }
 
-  async requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined> {
+  async requeue(queue: string, messageId: string, only?: 'callback', by?: string): Promise<Requeued | undefined> {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
       if (!message) return undefined;
       if (only || message.status !== 'failed') {
-        if (this.outbox.redeliver(message)) return { type: 'redelivering' };
+        if (this.outbox.redeliver(message)) {
+          this.#notice(message, 'redelivering', by);
+          return { type: 'redelivering' };
+        }
         return only ? { type: 'not_undelivered' } : { type: 'not_failed', status: message.status };
       }
       const length = this.#messages.length(queue);
@@ -134,22 +139,23 @@ export class EmbeddedStore implements Store {
       this.#messages.restart(message, length + 1, now);
       this.#work.count('accepted', 1);
       this.#work.added(queue, now);
+      this.#notice({ ...message, attempts: 0 }, 'requeued', by);
       return { type: 'queued', position: length + 1 };
     });
   }
 
-  async cancel(queue: string, messageId: string): Promise<Cancelled | undefined> {
+  async cancel(queue: string, messageId: string, by?: string): Promise<Cancelled | undefined> {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
       switch (message?.status) {
         case undefined:
           return undefined;
         case 'queued':
-          this.#finishWaiting(message, CANCELLED);
+          this.#finishWaiting(message, CANCELLED, by);
           this.#reindex(queue);
           return { type: 'cancelled' };
         case 'processing':
-          return { type: this.#cancelClaimed(queue) ? 'cancelling' : 'cancelled' };
+          return { type: this.#cancelClaimed(queue, by) ? 'cancelling' : 'cancelled' };
         case 'completed':
         case 'failed':
         case 'cancelled':
@@ -159,9 +165,9 @@ export class EmbeddedStore implements Store {
     });
   }
 
-  async clear(queue: string): Promise<number> {
+  async clear(queue: string, by?: string): Promise<number> {
     return this.#change(() => {
-      const count = this.#cancelWaiting(queue);
+      const count = this.#cancelWaiting(queue, by);
       this.#reindex(queue);
       return count;
     });
@@ -247,6 +253,10 @@ export class EmbeddedStore implements Store {
     this.#onCancelled = callback;
   }
 
+  onNotice(callback: (notice: Notice) => void): void {
+    this.#onNotice = callback;
+  }
+
   async read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined> {
     return this.#db.ask(() => {
       const message = this.#messages.findIn(queue, messageId);
@@ -265,10 +275,12 @@ export class EmbeddedStore implements Store {
     return this.#db.ask(() => this.#messages.deadLetters(limit, after));
   }
 
-  async discard(queue: string, messageId: string): Promise<boolean | undefined> {
+  async discard(queue: string, messageId: string, by?: string): Promise<boolean | undefined> {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
-      return message && this.#messages.discard(message);
+      const discarded = message && this.#messages.discard(message);
+      if (message && discarded) this.#notice(message, 'discarded', by);
+      return discarded;
     });
   }
 
@@ -453,39 +465,42 @@ export class EmbeddedStore implements Store {
     if (this.#db.run('DELETE FROM queues WHERE id = ?', queue)) this.#work.count('processing', -1);
   }
 
-  #cancelWaiting(queue: string): number {
+  #cancelWaiting(queue: string, by?: string): number {
     const ids = this.#messages.waiting(queue);
     for (const { id } of ids) {
       const message = this.#messages.find(id);
-      if (message) this.#finishWaiting(message, CANCELLED);
+      if (message) this.#finishWaiting(message, CANCELLED, by);
     }
     return ids.length;
   }
 
   /** Cancels the claimed message. True when the broker that works on it is to end it, false when it has ended here. */
-  #cancelClaimed(queue: string): boolean {
+  #cancelClaimed(queue: string, by?: string): boolean {
     const held = this.#held(queue);
     if (!held) return false;
     if (!this.#isAlive(held)) {
-      this.#finishClaimed(this.#claimed(held));
+      this.#finishClaimed(this.#claimed(held), by);
       this.#reindex(queue);
       // Whatever waits is due at once, not when the claim would have been.
       this.#work.due(queue, Date.now());
       return false;
     }
     this.#db.run('UPDATE queues SET cancelled = 1 WHERE id = ?', queue);
+    this.#notice(this.#claimed(held), 'cancelling', by);
     this.#news.push(() => this.#onCancelled({ queue, token: held.token }));
     return true;
   }
 
-  #finishWaiting(message: MessageRow, outcome: Outcome): void {
+  #finishWaiting(message: MessageRow, outcome: typeof CANCELLED | typeof EXPIRED, by?: string): void {
     this.#messages.finish(message, outcome);
+    this.#notice(message, outcome.status, by);
     this.#work.count('waiting', -1);
   }
 
   /** Ends a cancelled message that nobody works on any more. */
-  #finishClaimed(message: MessageRow): void {
+  #finishClaimed(message: MessageRow, by?: string): void {
     this.#messages.finish(message, CANCELLED);
+    this.#notice(message, CANCELLED.status, by);
     this.#unclaim(message.queue);
   }
 
@@ -503,6 +518,12 @@ export class EmbeddedStore implements Store {
       for (const tell of news) tell();
     });
     return result;
+  }
+
+  #notice({ queue, id, attempts, trace }: MessageRow, deed: Notice['deed'], by: string | undefined): void {
+    this.#news.push(() =>
+      this.#onNotice({ queue, messageId: id, deed, attempt: attempts, trace: readTrace(trace), by }),
+    );
   }
 
   #tell(queue: string, change: Change): void {

@@ -8,4 +8,5 @@ local stored = redis.call('HMGET', message_key(id), 'queue', 'status', 'callback
 if stored[1] ~= queue then return false end
 if stored[2] ~= 'failed' and stored[3] ~= 'undelivered' then return 0 end
 redis.call('ZREM', base .. 'dead', id, CALLBACK .. id)
+notice(id, 'discarded')
 return 1

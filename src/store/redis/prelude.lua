@@ -32,6 +32,13 @@ local function publish(id, last, moved, from)
   redis.call('SPUBLISH', base .. 'c:' .. queue, cjson.encode({ from, id, last, moved }))
 end
 
+-- What is done here to messages from outside: {message, deed, attempts, trace} of each, told with the script's answer.
+local notices = {}
+local function notice(id, deed)
+  local m = redis.call('HMGET', message_key(id), 'attempts', 'trace')
+  notices[#notices + 1] = { id, deed, tonumber(m[1] or 0), m[2] or '' }
+end
+
 -- Writes events (name, data, name, data...) behind event `last`. In portions: Lua passes at most some 8,000 arguments.
 local function write_log(id, last, events, from)
   local i = from
@@ -151,6 +158,7 @@ local function finish(id, status, error)
   redis.call('HSET', message_key(id), 'last', last)
   close(id, '', status, status, error)
   publish(id, last, true, '')
+  notice(id, status)
 end
 
 -- Cancels all that wait; answers how many.
@@ -195,6 +203,7 @@ local function cancel_claimed()
   if not held[1] then return end
   if held[2] ~= '' and tonumber(held[4]) > now then
     redis.call('HSET', CLAIM, 'cancelled', 1)
+    notice(held[1], 'cancelling')
     return held[2], tonumber(held[3])
   end
   if redis.call('EXISTS', message_key(held[1])) == 1 then finish(held[1], 'cancelled', CANCELLED) end

@@ -17,6 +17,7 @@ import {
   type LogPage,
   type MessageState,
   type NewMessage,
+  type Notice,
   newestFirst,
   PAGE_BYTES,
   type QueueState,
@@ -56,6 +57,7 @@ import {
   integer,
   list,
   messageOf,
+  noticesOf,
   pairs,
   renewalOf,
   statusOf,
@@ -74,6 +76,8 @@ const ANSWERS_WITHIN_MS = 1000;
 const DELIVERIES_AT_ONCE = 20;
 
 type Arguments = readonly (string | number)[];
+/** Of which queue something is asked, and by which request. */
+type Wish = { readonly queue: string; readonly by?: string | undefined };
 
 /** The store in a Redis (7 or newer) or Redis Cluster that any number of brokers share. `keys.ts` shows what is where. */
 export class RedisStore implements Store {
@@ -86,6 +90,7 @@ export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
   /** Of claims that have no answer yet: asked again under the same nonce, Redis gives the same claim. */
   readonly #nonces = new Map<string, string>();
+  #onNotice: (notice: Notice) => void = () => {};
 
   /** Connects in the background: Redis may be away now, and come and go later. */
   constructor(url: string, settings: StoreSettings) {
@@ -103,7 +108,7 @@ export class RedisStore implements Store {
     const keys = message.deduplicationKeys.map((key) => key.toWellFormed());
     const reply = await this.#confirmed(
       SCRIPTS.enqueue,
-      message.queue,
+      { queue: message.queue, by: message.trace.requestId },
       message.id,
       message.payload,
       maxQueueLength,
@@ -130,9 +135,9 @@ export class RedisStore implements Store {
     }
   }
 
-  async requeue(queue: string, messageId: string, only?: 'callback'): Promise<Requeued | undefined> {
+  async requeue(queue: string, messageId: string, only?: 'callback', by?: string): Promise<Requeued | undefined> {
     const most = this.#settings.maxQueueLength;
-    const reply = await this.#confirmed(SCRIPTS.requeue, queue, messageId, most, only ? 1 : 0);
+    const reply = await this.#confirmed(SCRIPTS.requeue, { queue, by }, messageId, most, only ? 1 : 0);
     if (reply === null) return undefined;
     const [type, value] = list(reply);
     switch (type) {
@@ -150,8 +155,8 @@ export class RedisStore implements Store {
     }
   }
 
-  async cancel(queue: string, messageId: string): Promise<Cancelled | undefined> {
-    const reply = await this.#confirmed(SCRIPTS.cancel, queue, messageId);
+  async cancel(queue: string, messageId: string, by?: string): Promise<Cancelled | undefined> {
+    const reply = await this.#confirmed(SCRIPTS.cancel, { queue, by }, messageId);
     if (reply === null) return undefined;
     const [type, value, token] = list(reply);
     switch (type) {
@@ -167,8 +172,8 @@ export class RedisStore implements Store {
     }
   }
 
-  async clear(queue: string): Promise<number> {
-    return integer(await this.#confirmed(SCRIPTS.clear, queue));
+  async clear(queue: string, by?: string): Promise<number> {
+    return integer(await this.#confirmed(SCRIPTS.clear, { queue, by }));
   }
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
@@ -177,7 +182,7 @@ export class RedisStore implements Store {
     this.#nonces.set(queue, nonce);
     const reply = await this.#replication.confirmed(shardOf(queue), {
       change: SCRIPTS.claim,
-      run: (script) => this.#change(script, queue, nonce),
+      run: (script) => this.#run(script, { queue }, nonce),
       begins: true,
       unconfirmed: (answer) => this.#unclaim(queue, answer),
     });
@@ -250,6 +255,10 @@ export class RedisStore implements Store {
     this.#watchers.onCancelled(callback);
   }
 
+  onNotice(callback: (notice: Notice) => void): void {
+    this.#onNotice = callback;
+  }
+
   async read(queue: string, messageId: string, after: number, limit: number): Promise<LogPage | undefined> {
     const base = baseOf(shardOf(queue));
     const reply = await this.#redis.run(
@@ -307,8 +316,8 @@ export class RedisStore implements Store {
     return newestFirst(places).slice(0, limit);
   }
 
-  async discard(queue: string, messageId: string): Promise<boolean | undefined> {
-    const reply = await this.#confirmed(SCRIPTS.discard, queue, messageId);
+  async discard(queue: string, messageId: string, by?: string): Promise<boolean | undefined> {
+    const reply = await this.#confirmed(SCRIPTS.discard, { queue, by }, messageId);
     return reply === null ? undefined : reply === 1;
   }
 
@@ -461,17 +470,24 @@ export class RedisStore implements Store {
   }
 
   /** Runs a script that changes a queue; see `prelude.lua`. */
-  #change(script: Script, queue: string, ...args: Arguments): Promise<unknown> {
+  async #change(script: Script, queue: string, ...args: Arguments): Promise<unknown> {
+    return list(await this.#run(script, { queue }, ...args))[0];
+  }
+
+  /** The same, with its whole reply. Gives notice of what it did. */
+  async #run(script: Script, { queue, by }: Wish, ...args: Arguments): Promise<unknown> {
     const base = baseOf(shardOf(queue));
     const { brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs } = this.#settings;
     const common = [base, queue, brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs];
-    return this.#redis.run(script, queueKeys(base, queue), [...common, ...args]);
+    const reply = await this.#redis.run(script, queueKeys(base, queue), [...common, ...args]);
+    for (const notice of noticesOf(queue, by, list(reply)[1])) this.#onNotice(notice);
+    return reply;
   }
 
   /** The same; when it answers, the change outlives the loss of the master that made it. */
-  #confirmed(change: ScriptedChange, queue: string, ...args: Arguments): Promise<unknown> {
-    const run = (script: Script) => this.#change(script, queue, ...args);
-    return this.#replication.confirmed(shardOf(queue), { change, run, begins: true });
+  #confirmed(change: ScriptedChange, wish: Wish, ...args: Arguments): Promise<unknown> {
+    const run = (script: Script) => this.#run(script, wish, ...args);
+    return this.#replication.confirmed(shardOf(wish.queue), { change, run, begins: true });
   }
 
   /** Tells the broker that works on it. Should that get lost, its next renewal tells. */
@@ -494,7 +510,7 @@ export class RedisStore implements Store {
   ): Promise<readonly unknown[]> {
     const flat = events.flatMap((event) => [event.name, event.data]);
     const { queue, token, messageId } = claim;
-    const run = (script: Script) => this.#change(script, queue, token, messageId, last, ...details, ...flat);
+    const run = (script: Script) => this.#run(script, { queue }, token, messageId, last, ...details, ...flat);
     // What is in hand is finished, also while its replica is behind.
     const reply = await this.#replication.confirmed(shardOf(queue), { change, run, begins: false });
     const [type, ...rest] = list(reply);

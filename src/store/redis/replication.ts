@@ -96,10 +96,10 @@ export class Replication {
     const known = this.#known[shard];
     if (known && askedAt - known.askedAt < KNOWN_FOR_MS) {
       const followed = this.#followed.get(known.id);
-      if (!followed || followed.forbidden) return run(change);
+      if (!followed || followed.forbidden) return list(await run(change))[0];
       if (begins && followed.behind) throw behind();
     }
-    const [answer, id, online] = list(await run(change.telling));
+    const [answer, , id, online] = list(await run(change.telling));
     this.learn(shard, id, online, askedAt);
     const followed = this.#followed.get(text(id));
     if (!followed || followed.forbidden) return answer;

@@ -4,12 +4,14 @@ import { readTrace, type Trace } from '../../trace.ts';
 import {
   type CallbackState,
   type ClaimedMessage,
+  DEEDS,
   type DeadLetter,
   type DeadLetterPlace,
   type DelayedQueue,
   END_STATUSES,
   type MessageState,
   type MessageStatus,
+  type Notice,
   type Renewal,
 } from '../store.ts';
 
@@ -41,8 +43,14 @@ export function pairs<Pair>(reply: unknown, pair: (first: unknown, second: unkno
   return result;
 }
 
+/** Tells its shape only: errors are logged, and it may hold what people wrote. */
 export function unexpected(reply: unknown): TypeError {
-  return new TypeError(`Redis gave an unexpected answer: ${JSON.stringify(reply)?.slice(0, 200)}`);
+  return new TypeError(`Redis gave an unexpected answer: ${shapeOf(reply)}`);
+}
+
+function shapeOf(reply: unknown): string {
+  if (Array.isArray(reply)) return `a list of ${reply.length}`;
+  return typeof reply === 'string' ? `a text of ${reply.length} characters` : reply === null ? 'null' : typeof reply;
 }
 
 /** What `claim.lua` answers. */
@@ -59,6 +67,16 @@ export function claimOf(queue: string, reply: unknown): ClaimedMessage {
     waitedMs: integer(waitedMs),
     callback: url ? { url: text(url), from: from === 'start' ? 'start' : 'end' } : undefined,
   };
+}
+
+/** What `prelude.lua` tells of what was done to messages of a queue. */
+export function noticesOf(queue: string, by: string | undefined, reply: unknown): Notice[] {
+  return list(reply).map((one) => {
+    const [messageId, done, attempt, trace] = list(one);
+    const deed = DEEDS.find((known) => known === done);
+    if (!deed) throw unexpected(done);
+    return { queue, messageId: text(messageId), deed, attempt: integer(attempt), trace: traceIn(trace), by };
+  });
 }
 
 /** What is stored of a message's trace. */

@@ -16,6 +16,7 @@ if only_callback or stored[2] ~= 'failed' then
   call_back(id)
   redis.call('PERSIST', m)
   redis.call('PERSIST', log_key(id))
+  notice(id, 'redelivering')
   return { 'redelivering' }
 end
 local length = redis.call('LLEN', WAITING)
@@ -34,4 +35,5 @@ for _, key in ipairs(cjson.decode(stored[3])) do
   local d = deduplication_key(key)
   if redis.call('GET', d) == 'failed|' .. id then redis.call('SET', d, '|' .. id, 'KEEPTTL') end
 end
+notice(id, 'requeued')
 return { 'queued', push(id) }

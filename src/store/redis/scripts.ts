@@ -5,7 +5,10 @@ import { CANCELLED, EXPIRED, TAKEN_OVER } from '../events.ts';
 /** A Lua script and the name Redis keeps it under once it has seen it. */
 export type Script = { readonly sha: string; readonly lua: string };
 
-/** One that changes a queue. `telling` answers {what the change answers, its master as `master.lua` tells it}. */
+/**
+ * One that changes a queue. Answers {what the change itself answers, its notices as `prelude.lua` makes them}; `telling`
+ * also its master as `master.lua` tells it.
+ */
 export type Change = Script & { readonly telling: Script };
 
 /** What the scripts say in the broker's name, the same in every store. */
@@ -45,10 +48,10 @@ export const SCRIPTS = {
 };
 
 function change(name: string): Change {
-  const body = ['local function change()', text(name), 'end', 'return { change() or false, master() }'];
+  const body = [WORDS, text('prelude'), 'local function change()', text(name), 'end'];
   return {
-    ...script([WORDS, text('prelude'), text(name)].join('\n')),
-    telling: script([WORDS, text('master'), text('prelude'), ...body].join('\n')),
+    ...script([...body, 'return { change() or false, notices }'].join('\n')),
+    telling: script([text('master'), ...body, 'return { change() or false, notices, master() }'].join('\n')),
   };
 }
 

@@ -1,0 +1,16 @@
+import type { Context, Middleware } from 'koa';
+import { v7 as uuid } from 'uuid';
+
+/** Names each request: as the client does if that is a sane name, so that its logs and ours can be laid side by side. */
+export const requestId: Middleware = async (ctx, next) => {
+  const given = ctx.get('X-Request-Id');
+  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
+  ctx.state['requestId'] = id;
+  ctx.set('X-Request-Id', id);
+  await next();
+};
+
+/** The name of a request. */
+export function requestIdOf(ctx: Context): string {
+  return String(ctx.state['requestId']);
+}
