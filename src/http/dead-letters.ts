@@ -2,7 +2,7 @@ import type { Middleware } from 'koa';
 import { Refusal } from '../errors.ts';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
-import { readMessagePath, readPageQuery } from './schema.ts';
+import { readDiscardQuery, readMessagePath, readPageQuery } from './schema.ts';
 import { unknownMessage } from './stream.ts';
 
 /** `GET /api/v1/dead-letters`: failed messages that are still kept, newest first, in pages. */
@@ -33,7 +33,8 @@ export function getDeadLetters({ store }: Services): Middleware {
 export function deleteDeadLetter({ store, log }: Services): Middleware {
   return async (ctx) => {
     const { queue, messageId } = readMessagePath({ ...ctx['params'], user_id: ctx.query['user_id'] });
-    const discarded = await store.discard(queue, messageId);
+    const { only } = readDiscardQuery(ctx.query);
+    const discarded = await store.discard(queue, messageId, only);
     if (discarded === undefined) throw unknownMessage();
     if (!discarded)
       throw new Refusal(409, 'not_dead', 'Only a failed message or a callback that was given up can be discarded.');

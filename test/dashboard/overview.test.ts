@@ -73,6 +73,9 @@ for (const kind of STORES) {
     const path = `/api/v1/dead-letters/${id}`;
     t.like(await client.request('DELETE', path), { status: 422, body: { code: 'invalid_fields' } });
     t.like(await client.request('DELETE', `${path}?user_id=other`), { status: 404, body: { code: 'unknown_message' } });
+    const ofCallback = `${path}?${new URLSearchParams({ user_id: 'a/ä', only: 'callback' })}`;
+    t.like(await client.request('DELETE', ofCallback), { status: 409, body: { code: 'not_dead' } });
+    t.like(await client.request('DELETE', ofCallback.replace('=callback', '=all')), { status: 422 });
     const query = new URLSearchParams({ user_id: 'a/ä' });
     const discarded = { status: 200, body: { message_id: id, discarded: true } };
     t.like(await client.request('DELETE', `${path}?${query}`), discarded);

@@ -68,8 +68,8 @@ export class StoppingStore implements Store {
     return this.#store.delayed(limit);
   }
 
-  discard(queue: string, messageId: string) {
-    return this.#store.discard(queue, messageId);
+  discard(queue: string, messageId: string, only?: 'callback') {
+    return this.#store.discard(queue, messageId, only);
   }
 
   enqueue(message: NewMessage) {

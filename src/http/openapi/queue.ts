@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { messagePath, pageQuery, queuePath } from '../schema.ts';
+import { discardQuery, messagePath, pageQuery, queuePath } from '../schema.ts';
 import { failureCode, messageId, position } from './event.ts';
 import { either, json, type Operation, type Paths, parameters } from './operation.ts';
 import { KEYED, problems } from './problem.ts';
@@ -89,7 +89,7 @@ const deleteDeadLetter: Operation = {
   description: 'It is listed no more. The message can be looked at until it is forgotten.',
   parameters: [
     ...parameters('path', messagePath.pick({ message_id: true })),
-    ...parameters('query', messagePath.pick({ user_id: true })),
+    ...parameters('query', messagePath.pick({ user_id: true }).extend(discardQuery.shape)),
   ],
   responses: either(
     { '200': json('It is discarded.', discarded) },

@@ -265,10 +265,10 @@ export class EmbeddedStore implements Store {
     return this.#db.ask(() => this.#messages.deadLetters(limit, after));
   }
 
-  async discard(queue: string, messageId: string): Promise<boolean | undefined> {
+  async discard(queue: string, messageId: string, only?: 'callback'): Promise<boolean | undefined> {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
-      return message && this.#messages.discard(message);
+      return message && this.#messages.discard(message, only);
     });
   }
 

@@ -307,8 +307,8 @@ export class RedisStore implements Store {
     return newestFirst(places).slice(0, limit);
   }
 
-  async discard(queue: string, messageId: string): Promise<boolean | undefined> {
-    const reply = await this.#confirmed(SCRIPTS.discard, queue, messageId);
+  async discard(queue: string, messageId: string, only?: 'callback'): Promise<boolean | undefined> {
+    const reply = await this.#confirmed(SCRIPTS.discard, queue, messageId, only ? 1 : 0);
     return reply === null ? undefined : reply === 1;
   }
 
