@@ -24,6 +24,7 @@ const queueState = z
           status: z.enum(['processing', 'queued']),
           queue_position: position,
           queued_at: time,
+          age_seconds: z.number().min(0).describe("Since `queued_at`, by the store's clock."),
           attempts: z.int().min(0).describe('0 while it waits.'),
         }),
       )
