@@ -158,6 +158,7 @@ export class Effects {
     const turn = Turn.of(claim);
     this.#log.warn({ ...turn.story, reason }, 'retrying');
     const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
+    this.#leases.advance(next);
     turn.called = false;
     turn.dueAt = performance.now() + delayMs;
     const stop = AbortSignal.any([signal, turn.cancelled]);
