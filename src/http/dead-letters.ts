@@ -1,17 +1,20 @@
 import type { Middleware } from 'koa';
+import { cursorOf, placeOf } from '../cursor.ts';
 import { Refusal } from '../errors.ts';
+import type { DeadLetter } from '../store/store.ts';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
 import { readDiscardQuery, readMessagePath, readPageQuery } from './schema.ts';
 import { unknownMessage } from './stream.ts';
 
-/** `GET /api/v1/dead-letters`: failed messages that are still kept, newest first, in pages. */
-export function getDeadLetters({ store }: Services): Middleware {
+/** `GET /api/v1/dead-letters`: failed messages that are still kept, newest first, in pages. `tell`: how their faults are told. */
+export function getDeadLetters(
+  { store }: Services,
+  tell: (letter: DeadLetter) => string = ({ error }) => error,
+): Middleware {
   return async (ctx) => {
     const { limit, cursor } = readPageQuery(ctx.query);
-    const [endedAt = '', ...messageId] = cursor?.split('~') ?? [];
-    const after = cursor ? { endedAt: Number(endedAt), messageId: messageId.join('~') } : undefined;
-    const letters = await store.deadLetters(limit, after);
+    const letters = await store.deadLetters(limit, cursor ? placeOf(cursor) : undefined);
     const last = letters.length === limit ? letters.at(-1) : undefined;
     ctx.body = {
       dead_letters: letters.map((letter) => ({
@@ -22,9 +25,9 @@ export function getDeadLetters({ store }: Services): Middleware {
         queued_at: iso(letter.queuedAt),
         failed_at: iso(letter.endedAt),
         code: letter.code,
-        error: letter.error,
+        error: tell(letter),
       })),
-      next_cursor: last ? `${last.endedAt}~${last.messageId}` : null,
+      next_cursor: last ? cursorOf(last) : null,
     };
   };
 }

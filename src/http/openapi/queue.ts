@@ -34,7 +34,7 @@ const queueState = z
 
 const cleared = z.object({ user_id: name, cancelled: z.int().min(0) }).meta({ id: 'Cleared' });
 
-const deadLetters = z
+export const deadLetters = z
   .object({
     dead_letters: z.array(
       z
