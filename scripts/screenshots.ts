@@ -21,6 +21,8 @@ const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
 const LOAD_MS = 45_000;
 const USERS = ['ruth', 'boaz', 'naomi', 'esther', 'mordecai', 'daniel', 'hannah', 'samuel', 'lydia', 'silas'];
 
+const VERSE = 'In the beginning was the Word. ';
+
 const DESKTOP = { viewport: { width: 1280, height: 1200 } } satisfies BrowserContextOptions;
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true } satisfies BrowserContextOptions;
 
@@ -50,7 +52,7 @@ try {
   await picture('dashboard-light', { ...DESKTOP, colorScheme: 'light' });
   await picture('dashboard-dark', { ...DESKTOP, colorScheme: 'dark' });
   await picture('dashboard-phone', { ...PHONE, colorScheme: 'light' });
-  await picture('dashboard-user', { ...DESKTOP, colorScheme: 'light' }, openBusiest);
+  await picture('dashboard-user', { ...DESKTOP, colorScheme: 'light' }, openSlow);
 } finally {
   stop.abort();
   await load;
@@ -73,10 +75,14 @@ async function picture(name: string, options: BrowserContextOptions, prepare?: (
   await context.close();
 }
 
-async function openBusiest(page: Page): Promise<void> {
-  await page.locator('tr[data-user] button').first().click();
-  await page.waitForSelector('.events li');
-  await delay(2000);
+/** Opens a user whose answer takes its time, while more wait. */
+async function openSlow(page: Page): Promise<void> {
+  for (const text of [`[[text="${VERSE.repeat(4)}" ttft=300 chunk=500]] Hi`, 'And then?', 'Amen'])
+    await say('naomi-2', text);
+  await page.fill('#user', 'naomi-2');
+  await page.press('#user', 'Enter');
+  await page.waitForSelector('.events li:nth-child(9)');
+  await page.fill('#user', '');
   // The page gives the queue's heading the focus, and with it brings it into view.
   await page.locator('section.queue .close').scrollIntoViewIfNeeded();
 }
@@ -85,19 +91,17 @@ async function openBusiest(page: Page): Promise<void> {
 async function makeLoad(): Promise<void> {
   for (let turn = 0; !stop.signal.aborted; turn += 1) {
     const user = USERS[(turn * 7) % USERS.length] ?? 'ruth';
-    const text =
-      turn % 37 === 7 ? '[[status=400]] Hi' : `[[text="${'In the beginning was the Word. '.repeat(3)}" ttft=900]] Hi`;
-    await fetch(`${broker.url}/api/v1/message`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        user_id: turn % 2 ? `${user}-${turn % 40}` : user,
-        org_id: 'unfoldingWord',
-        client_id: 'web',
-        message: text,
-        ...(turn % 4 ? {} : { callback_url: `http://${host}/` }),
-      }),
-    });
+    const text = turn % 37 === 7 ? '[[status=400]] Hi' : `[[text="${VERSE.repeat(3)}" ttft=900]] Hi`;
+    const callback = turn % 4 ? {} : { callback_url: `http://${host}/` };
+    await say(turn % 2 ? `${user}-${turn % 40}` : user, text, callback);
     await delay(130 + 90 * Math.sin(turn / 25));
   }
+}
+
+async function say(user: string, message: string, more: Record<string, string> = {}): Promise<void> {
+  await fetch(`${broker.url}/api/v1/message`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user_id: user, org_id: 'unfoldingWord', client_id: 'web', message, ...more }),
+  });
 }

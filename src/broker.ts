@@ -142,6 +142,7 @@ export async function startBroker(
     users,
     deliveries,
     slots,
+    leases,
     hub,
     workerHealth,
     traffic: metrics.traffic,

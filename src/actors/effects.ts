@@ -158,6 +158,7 @@ export class Effects {
     const turn = Turn.of(claim);
     writeLine(this.#log, 'warn', 'retrying', () => ({ ...storyOf(turn), reason }));
     const next = new Turn(await this.#persist(() => this.#store.retry(turn, turn.last, reason), signal), turn);
+    this.#leases.advance(next);
     turn.called = false;
     turn.dueAt = performance.now() + delayMs;
     const stop = AbortSignal.any([signal, turn.cancelled]);

@@ -8,7 +8,10 @@ import type { Turn } from './turn.ts';
 /** So many are remembered; what is forgotten is found when the claim is next renewed. */
 const MOST_EARLY = 1000;
 
-type Held = { readonly claim: Turn; renewedAt: number; underWay: boolean };
+type Held = { claim: Turn; readonly since: number; renewedAt: number; underWay: boolean };
+
+/** A claim that is kept alive, and for how long it has been. */
+export type Holding = { readonly claim: Claim; readonly heldMs: number };
 
 /**
  * Keeps this broker's claims alive: one renewal for all of them, three times within a lease.
@@ -21,6 +24,7 @@ export class Leases {
   readonly #store: Store;
   readonly #leaseMs: number;
   readonly #log: Logger;
+  /** Those held longest first. */
   readonly #held = new Map<string, Held>();
   readonly #timer: NodeJS.Timeout;
   /** Called with each claim that is no longer this broker's. */
@@ -56,9 +60,22 @@ export class Leases {
    */
   hold(claim: Turn, sentAt: number): boolean {
     if (sentAt < this.#oldest()) return false;
-    this.#held.set(claim.queue, { claim, renewedAt: sentAt, underWay: false });
+    this.#held.delete(claim.queue);
+    this.#held.set(claim.queue, { claim, since: sentAt, renewedAt: sentAt, underWay: false });
     if (this.#early.delete(nameOf(claim))) this.#onCancelled(claim);
     return true;
+  }
+
+  /** The next attempt begins under a claim that is held. */
+  advance(claim: Turn): void {
+    const held = this.#holding(claim);
+    if (held) held.claim = claim;
+  }
+
+  /** The claims held longest, those first, at most `limit`. Costs the same whatever their number. */
+  longest(limit: number): readonly Holding[] {
+    const now = performance.now();
+    return [...this.#held.values().take(limit)].map(({ claim, since }) => ({ claim, heldMs: now - since }));
   }
 
   /** The message of a claim was cancelled. The claim's own answer may still be on its way. */

@@ -1,6 +1,7 @@
 import { Graph, layout } from '@dagrejs/dagre';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { deliveryMachine } from '../../machines/delivery.ts';
+import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import { childrenOf, type Edge, edgesOf, nodesOf } from './definition.ts';
 import type { Chart, ChartEdge, ChartState } from './frame.ts';
@@ -14,7 +15,7 @@ type Point = { readonly x: number; readonly y: number };
 
 /** The machines whose actors are counted, as they are drawn. */
 export function charts(): readonly Chart[] {
-  return [chartOf('user', userMachine), chartOf('delivery', deliveryMachine)];
+  return [chartOf('user', userMachine), chartOf('supervisor', supervisorMachine), chartOf('delivery', deliveryMachine)];
 }
 
 /** A machine laid out from top to bottom: its states, and one line for each pair of them that something leads between. */

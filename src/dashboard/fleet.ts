@@ -25,15 +25,16 @@ export class Fleet {
     return newest.sort((a, b) => a.started_at - b.started_at || (a.id < b.id ? -1 : 1));
   }
 
-  /** How many messages a second a broker accepts, or ends; 0 as long as that is not known. */
-  rate(id: string, of: 'accepted' | 'ended'): number {
+  /** How many messages a second a broker accepts, or ends; null as long as that is not known. */
+  rate(id: string, of: 'accepted' | 'ended'): number | null {
     const [before, last] = this.#recent.get(id)?.slice(-2) ?? [];
-    return before && last ? ((last[of] - before[of]) * 1000) / (last.uptime_ms - before.uptime_ms) : 0;
+    return before && last ? ((last[of] - before[of]) * 1000) / (last.uptime_ms - before.uptime_ms) : null;
   }
 
-  /** The same of all of them. */
-  rateOfAll(of: 'accepted' | 'ended'): number {
-    return [...this.#recent.keys()].reduce((sum, id) => sum + this.rate(id, of), 0);
+  /** The same of all of them whose rate is known. */
+  rateOfAll(of: 'accepted' | 'ended'): number | null {
+    const rates = [...this.#recent.keys()].flatMap((id) => this.rate(id, of) ?? []);
+    return rates.length ? rates.reduce((sum, rate) => sum + rate, 0) : null;
   }
 
   /** Of the messages of the last minute, at all brokers: the time in s that a share `q` did not exceed; null if there was none. */
@@ -57,5 +58,17 @@ export class Fleet {
       for (const [state, count] of Object.entries(states)) sum[state] = (sum[state] ?? 0) + count;
     }
     return sum;
+  }
+
+  /** How many of them are in which state of a supervisor. */
+  get supervisors(): Record<string, number> {
+    const draining = this.brokers.filter((broker) => broker.draining).length;
+    return { running: this.brokers.length - draining, draining };
+  }
+
+  /** What they have been at longest, that first, at most `limit`. */
+  turns(limit: number): BrokerStatus['turns'] {
+    const all = this.brokers.flatMap(({ turns }) => turns);
+    return all.sort((a, b) => b.held_ms - a.held_ms).slice(0, limit);
   }
 }

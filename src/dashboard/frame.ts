@@ -10,13 +10,26 @@ export type Frame = {
   readonly counts: CountsView | undefined;
   readonly sample: Sample;
   /** How many actors of all brokers are in which state. */
-  readonly states: { readonly user: States; readonly delivery: States };
+  readonly states: { readonly user: States; readonly supervisor: States; readonly delivery: States };
   readonly brokers: readonly BrokerView[];
+  /** What has been worked on longest, at all brokers. */
+  readonly at_work: readonly TurnView[];
   /** Users whose first message waits longest. */
-  readonly delayed: readonly DelayedView[];
+  readonly delayed: Listed<DelayedView> | undefined;
   /** The newest of them. */
-  readonly dead_letters: readonly DeadLetterView[];
+  readonly dead_letters: DeadLettersView | undefined;
 };
+
+/** A list that the store keeps; undefined as long as it is not known. */
+export type Listed<Item> = {
+  readonly items: readonly Item[];
+  readonly as_of: string;
+  /** The store does not tell it now. */
+  readonly stale: boolean;
+};
+
+/** `next_cursor`: of the page after these; null when they are all. */
+type DeadLettersView = Listed<DeadLetterView> & { readonly next_cursor: string | null };
 
 type StoreState = 'whole' | 'in part' | 'away';
 export type States = Readonly<Record<string, number>>;
@@ -47,9 +60,17 @@ export type BrokerView = {
   readonly calls: number;
   readonly call_limit: number;
   readonly listeners: number;
-  readonly in_per_second: number;
-  readonly out_per_second: number;
+  readonly in_per_second: number | null;
+  readonly out_per_second: number | null;
   readonly worker: WorkerView;
+};
+
+export type TurnView = {
+  readonly user_id: string;
+  readonly message_id: string;
+  readonly attempt: number;
+  /** Since it was claimed. */
+  readonly seconds: number;
 };
 
 export type DelayedView = { readonly user_id: string; readonly wait_seconds: number; readonly length: number };
@@ -64,9 +85,9 @@ export type DeadLetterView = {
   readonly error: string;
 };
 
-/** One second of the last hour; what is not known is null. The times are quantiles over the last minute. */
+/** One second of the last hour, to three digits; what is not known is null. The times are quantiles over the last minute. */
 export type Sample = {
-  /** In seconds since 1970. */
+  /** In whole seconds since 1970. */
   readonly at: number;
   readonly in_per_second: number | null;
   readonly out_per_second: number | null;
@@ -78,10 +99,12 @@ export type Sample = {
   readonly worker_p95_seconds: number | null;
 };
 
-/** Told first: the last hour, oldest sample first, each as the values of `fields`. */
+/** What one field of the samples was, the oldest first. */
+export type Column = { readonly field: keyof Sample; readonly values: readonly (number | null)[] };
+
+/** Told first: the last hour, as it is plotted. */
 export type Hour = {
-  readonly fields: readonly (keyof Sample)[];
-  readonly samples: readonly (readonly (number | null)[])[];
+  readonly columns: readonly Column[];
   /** Whether the texts of messages may be shown (DASHBOARD_SHOW_CONTENT). */
   readonly show_content: boolean;
 };

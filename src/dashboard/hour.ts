@@ -1,4 +1,4 @@
-import type { Hour, Sample } from './frame.ts';
+import type { Column, Sample } from './frame.ts';
 
 const FIELDS = [
   'at',
@@ -14,27 +14,19 @@ const FIELDS = [
 
 const MOST_SAMPLES = 3600;
 
-/** The samples of the last hour, one a second: 260 kB, however much goes on. */
+/** The samples of the last hour, one a second: less than 1 MB, however much goes on. */
 export class LastHour {
-  readonly #values = new Float64Array(MOST_SAMPLES * FIELDS.length);
-  #count = 0;
+  readonly #columns = FIELDS.map((field) => ({ field, values: [] as (number | null)[] }));
 
   add(sample: Sample): void {
-    const at = (this.#count % MOST_SAMPLES) * FIELDS.length;
-    this.#values.set(
-      FIELDS.map((field) => sample[field] ?? Number.NaN),
-      at,
-    );
-    this.#count += 1;
+    for (const { field, values } of this.#columns) {
+      values.push(sample[field]);
+      if (values.length > MOST_SAMPLES) values.shift();
+    }
   }
 
-  /** Oldest first. */
-  get samples(): Pick<Hour, 'fields' | 'samples'> {
-    const kept = Math.min(this.#count, MOST_SAMPLES);
-    const samples = Array.from({ length: kept }, (_, index) => {
-      const at = ((this.#count - kept + index) % MOST_SAMPLES) * FIELDS.length;
-      return Array.from(this.#values.subarray(at, at + FIELDS.length), (value) => (Number.isNaN(value) ? null : value));
-    });
-    return { fields: FIELDS, samples };
+  /** The oldest sample first. */
+  get columns(): readonly Column[] {
+    return this.#columns;
   }
 }

@@ -1,24 +1,34 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Deliveries } from '../actors/deliveries.ts';
+import { healthOf } from '../actors/health.ts';
+import type { Leases } from '../actors/leases.ts';
 import type { Slots } from '../actors/slots.ts';
 import type { Sweeper } from '../actors/sweeper.ts';
 import type { Users } from '../actors/users.ts';
-import { isIll, type WorkerHealth, type WorkerStatus } from '../actors/worker-health.ts';
+import type { WorkerHealth, WorkerStatus } from '../actors/worker-health.ts';
+import { cursorOf } from '../cursor.ts';
+import { within } from '../patience.ts';
 import type { DeadLetter, DelayedQueue, Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import type { Traffic } from '../traffic.ts';
 import { Audience } from './audience.ts';
+import { reasonOf } from './content.ts';
 import { Fleet } from './fleet.ts';
-import type { BrokerView, Frame, Hour, Sample, WorkerView } from './frame.ts';
+import type { BrokerView, DeadLetterView, DelayedView, Frame, Hour, Listed, Sample, WorkerView } from './frame.ts';
 import { LastHour } from './hour.ts';
+import { Question } from './question.ts';
 import { type BrokerStatus, readStatus } from './status.ts';
 
 const EVERY_MS = 1000;
+/** A frame waits no longer for what the store is asked: it is told of with what was known before. */
+const PATIENCE_MS = 500;
 /** A broker that has announced nothing for so long is taken to be gone. */
 const SILENT_MS = 5000;
-/** So many users, and so many dead letters, are shown. */
+/** So many of each list are shown. */
 const SHOWN = 20;
+/** So many turns are announced by each broker. */
+const TURNS = 10;
 
 type Parts = {
   readonly store: Store;
@@ -26,6 +36,7 @@ type Parts = {
   readonly users: Users;
   readonly deliveries: Deliveries;
   readonly slots: Slots;
+  readonly leases: Leases;
   readonly hub: Hub;
   readonly workerHealth: WorkerHealth;
   readonly traffic: Traffic;
@@ -49,11 +60,13 @@ export class Overview {
   readonly #audience = new Audience();
   readonly #startedAt = Date.now();
   readonly #started = performance.now();
+  readonly #brokers = this.#question(() => this.#meet());
+  readonly #delayed = this.#question(() => this.#parts.store.delayed(SHOWN));
+  /** One more than is shown: then there is a page after them. */
+  readonly #deadLetters = this.#question(() => this.#parts.store.deadLetters(SHOWN + 1));
   #timer: NodeJS.Timeout | undefined;
-  #asking = false;
+  #ticking = false;
   #worker: WorkerStatus = { connected: false, circuit: 'closed', since: Date.now() };
-  #delayed: readonly DelayedQueue[] = [];
-  #deadLetters: readonly DeadLetter[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -73,36 +86,40 @@ export class Overview {
 
   /** Writes the last hour, and then a frame a second, until the response is closed. */
   open(response: ServerResponse): void {
-    const hour: Hour = { ...this.#hour.samples, show_content: this.#parts.showContent };
+    const hour: Hour = { columns: this.#hour.columns, show_content: this.#parts.showContent };
     this.#audience.join(response, `retry: 1000\n\nevent: hour\ndata: ${JSON.stringify(hour)}\n\n`);
   }
 
-  /** A store that does not answer holds no frame up: it is told of with what was known before. */
+  /** Each question by itself: what is not answered holds up neither the frame nor what else is asked. */
   async #tick(): Promise<void> {
-    if (!this.#asking) await this.#ask();
+    if (this.#ticking) return;
+    this.#ticking = true;
+    this.#worker = await this.#parts.workerHealth.status();
+    const lists = [this.#delayed, this.#deadLetters];
+    if (!this.#audience.size) for (const list of lists) list.forget();
+    const asked = [this.#brokers, ...(this.#audience.size ? lists : [])];
+    await within(PATIENCE_MS, Promise.all(asked.map((question) => question.ask())));
     const sample = this.#sample();
     this.#hour.add(sample);
     this.#publish(sample);
+    this.#ticking = false;
   }
 
-  async #ask(): Promise<void> {
-    if (this.#asking) return;
-    this.#asking = true;
-    const { store, workerHealth, log } = this.#parts;
+  /** Announces this broker, and takes in what the others announced. Alone when that cannot be done. */
+  async #meet(): Promise<void> {
+    const { store } = this.#parts;
     try {
-      this.#worker = await workerHealth.status();
       await store.announce(JSON.stringify(this.#status()), SILENT_MS);
       const announced = await store.brokers();
       this.#fleet.look(announced.flatMap((one) => readStatus(one) ?? []));
-      if (this.#audience.size) {
-        [this.#delayed, this.#deadLetters] = await Promise.all([store.delayed(SHOWN), store.deadLetters(SHOWN)]);
-      }
     } catch (error) {
-      log.debug({ err: error }, 'the overview is not up to date');
       this.#fleet.look([this.#status()]);
-    } finally {
-      this.#asking = false;
+      throw error;
     }
+  }
+
+  #question<Answer>(pose: () => Promise<Answer>): Question<Answer> {
+    return new Question(pose, (error) => this.#parts.log.debug({ err: error }, 'the overview is not up to date'));
   }
 
   #publish(sample: Sample): void {
@@ -110,7 +127,7 @@ export class Overview {
   }
 
   #status(): BrokerStatus {
-    const { users, deliveries, slots, hub, traffic, brokerId, version, accepting } = this.#parts;
+    const { users, deliveries, slots, leases, hub, traffic, brokerId, version, accepting } = this.#parts;
     return {
       id: brokerId,
       version,
@@ -122,7 +139,13 @@ export class Overview {
       worker: this.#worker,
       calls: slots.held,
       call_limit: slots.concurrency,
-      listeners: hub.listeners,
+      listeners: hub.streams,
+      turns: leases.longest(TURNS).map(({ claim, heldMs }) => ({
+        user_id: claim.queue,
+        message_id: claim.messageId,
+        attempt: claim.attempt,
+        held_ms: heldMs,
+      })),
       ...traffic.totals,
     };
   }
@@ -131,25 +154,24 @@ export class Overview {
     const counts = this.#parts.sweeper.last?.counts;
     const fleet = this.#fleet;
     return {
-      at: Date.now() / 1000,
-      in_per_second: fleet.rateOfAll('accepted'),
-      out_per_second: fleet.rateOfAll('ended'),
+      at: Math.round(Date.now() / 1000),
+      in_per_second: rounded(fleet.rateOfAll('accepted')),
+      out_per_second: rounded(fleet.rateOfAll('ended')),
       waiting: counts?.waiting ?? null,
-      oldest_wait_seconds: counts ? counts.oldestWaitMs / 1000 : null,
-      queue_p50_seconds: fleet.quantile('queued', 0.5),
-      queue_p95_seconds: fleet.quantile('queued', 0.95),
-      worker_p50_seconds: fleet.quantile('worked', 0.5),
-      worker_p95_seconds: fleet.quantile('worked', 0.95),
+      oldest_wait_seconds: counts ? rounded(counts.oldestWaitMs / 1000) : null,
+      queue_p50_seconds: rounded(fleet.quantile('queued', 0.5)),
+      queue_p95_seconds: rounded(fleet.quantile('queued', 0.95)),
+      worker_p50_seconds: rounded(fleet.quantile('worked', 0.5)),
+      worker_p95_seconds: rounded(fleet.quantile('worked', 0.95)),
     };
   }
 
   #frame(sample: Sample): Frame {
     const { sweeper, store } = this.#parts;
     const counts = sweeper.last?.counts;
-    const well = sweeper.state === 'whole' && !isIll(this.#worker);
     return {
       at: iso(Date.now()),
-      status: sweeper.state === 'away' ? 'unhealthy' : well ? 'healthy' : 'degraded',
+      status: healthOf(sweeper.state, this.#worker),
       store: { kind: store.kind, state: sweeper.state, since: iso(sweeper.since) },
       worker: workerView(this.#worker),
       counts: counts && {
@@ -160,23 +182,24 @@ export class Overview {
         callbacks: counts.callbacks,
       },
       sample,
-      states: { user: this.#fleet.states('users'), delivery: this.#fleet.states('deliveries') },
+      states: {
+        user: this.#fleet.states('users'),
+        supervisor: this.#fleet.supervisors,
+        delivery: this.#fleet.states('deliveries'),
+      },
       brokers: this.#fleet.brokers.map((status) => this.#brokerView(status)),
-      delayed: this.#delayed.map(({ queue, waitMs, length }) => ({
-        user_id: queue,
-        wait_seconds: waitMs / 1000,
-        length,
-      })),
-      dead_letters: this.#deadLetters.map(({ kind, queue, messageId, attempts, endedAt, code, error }) => ({
-        kind,
-        user_id: queue,
-        message_id: messageId,
-        attempts,
-        failed_at: iso(endedAt),
-        code,
-        error,
-      })),
+      at_work: this.#fleet.turns(SHOWN).map(({ held_ms, ...turn }) => ({ ...turn, seconds: held_ms / 1000 })),
+      delayed: listed(this.#delayed, delayedView),
+      dead_letters: this.#deadLettersView(),
     };
+  }
+
+  #deadLettersView(): Frame['dead_letters'] {
+    const { showContent } = this.#parts;
+    const list = listed(this.#deadLetters, (letter) => deadLetterView(letter, showContent));
+    const letters = this.#deadLetters.last?.answer ?? [];
+    const last = letters.length > SHOWN ? letters[SHOWN - 1] : undefined;
+    return list && { ...list, next_cursor: last ? cursorOf(last) : null };
   }
 
   #brokerView(status: BrokerStatus): BrokerView {
@@ -200,6 +223,33 @@ export class Overview {
 
 function workerView({ connected, circuit, since }: WorkerStatus): WorkerView {
   return { connected, circuit, since: iso(since) };
+}
+
+/** What was answered last, as it is shown. */
+function listed<Item, View>({ last }: Question<readonly Item[]>, view: (item: Item) => View): Listed<View> | undefined {
+  return last && { items: last.answer.slice(0, SHOWN).map(view), as_of: iso(last.at), stale: last.stale };
+}
+
+function delayedView({ queue, waitMs, length }: DelayedQueue): DelayedView {
+  return { user_id: queue, wait_seconds: waitMs / 1000, length };
+}
+
+function deadLetterView(letter: DeadLetter, showContent: boolean): DeadLetterView {
+  const { kind, queue, messageId, attempts, endedAt, code, error } = letter;
+  return {
+    kind,
+    user_id: queue,
+    message_id: messageId,
+    attempts,
+    failed_at: iso(endedAt),
+    code,
+    error: reasonOf(code, error, showContent),
+  };
+}
+
+/** To three digits, but whole. */
+function rounded(value: number | null): number | null {
+  return value === null || Number.isInteger(value) ? value : Number(value.toPrecision(3));
 }
 
 function sum(states: Readonly<Record<string, number>>): number {

@@ -24,6 +24,10 @@ const brokerStatus = z.object({
   calls: z.number(),
   call_limit: z.number(),
   listeners: z.number(),
+  /** What it has been at longest. */
+  turns: z
+    .array(z.object({ user_id: z.string(), message_id: z.string(), attempt: z.number(), held_ms: z.number() }))
+    .default([]),
   /** Since it started. */
   accepted: z.number(),
   ended: z.number(),

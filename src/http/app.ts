@@ -15,7 +15,7 @@ import type { Origins } from '../worker/origins.ts';
 import { authenticate } from './auth.ts';
 import { jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
-import { dashboardRouter, getDashboardEvents, getDashboardStream } from './dashboard.ts';
+import { dashboardRouter, getDashboardDeadLetters, getDashboardEvents, getDashboardStream } from './dashboard.ts';
 import { deleteDeadLetter, getDeadLetters } from './dead-letters.ts';
 import { docsRouter, getOpenApi } from './docs/docs.ts';
 import { engineRouter } from './engine/engine.ts';
@@ -80,6 +80,7 @@ export function createApp(services: Services): Koa {
   api.delete('/dead-letters/:message_id', deleteDeadLetter(services));
   api.get('/dashboard/events', getDashboardEvents(services));
   api.get('/dashboard/stream', getDashboardStream(services));
+  api.get('/dashboard/dead-letters', getDashboardDeadLetters(services));
 
   const operator = new Router();
   operator.get('/metrics', getMetrics(services));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Middleware } from 'koa';
 
@@ -24,6 +24,14 @@ export function asset(file: string | URL, imports: Readonly<Record<string, strin
   const path = typeof file === 'string' ? fileURLToPath(import.meta.resolve(file)) : fileURLToPath(file);
   return content(TYPES[extname(path)] ?? 'application/octet-stream', () => withImports(readFileSync(path), imports));
 }
+
+/** A page's own addresses are relative: with a slash behind it they would lead nowhere. */
+export const withoutSlash: Middleware = async (ctx, next) => {
+  if (ctx.path.endsWith('/')) {
+    ctx.status = 301;
+    ctx.redirect(`../${basename(ctx.path)}`);
+  } else await next();
+};
 
 /** Serves what `make` makes when it is first asked for. */
 export function content(type: string, make: () => string | Buffer): Middleware {

@@ -2,11 +2,13 @@ import { readdirSync } from 'node:fs';
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import { charts } from '../dashboard/chart.ts';
+import { beginning, reasonOf } from '../dashboard/content.ts';
 import { objectIn } from '../json.ts';
 import { type Dialect, EVENTS } from '../stream/dialect.ts';
-import { dataOf } from '../stream/frame.ts';
+import { dataOf, encode, type Frame } from '../stream/frame.ts';
 import type { Services } from './app.ts';
-import { asset, content } from './assets.ts';
+import { asset, content, withoutSlash } from './assets.ts';
+import { getDeadLetters } from './dead-letters.ts';
 import { getStream, STREAM_HEADERS } from './stream.ts';
 
 const PAGE = new URL('../dashboard/page/', import.meta.url);
@@ -37,7 +39,7 @@ export function dashboardRouter(): Router {
     ['parse.js', parser('parse')],
     ['charts.json', content('application/json; charset=utf-8', () => JSON.stringify(charts()))],
   ]);
-  router.get('/dashboard', asset(new URL('index.html', PAGE)));
+  router.get('/dashboard', withoutSlash, asset(new URL('index.html', PAGE)));
   router.get('/dashboard/:file', async (ctx, next) => {
     await files.get(String(ctx['params'].file))?.(ctx, next);
   });
@@ -56,23 +58,43 @@ export function getDashboardEvents({ overview }: Services): Middleware {
   };
 }
 
-/** `GET /api/v1/dashboard/stream`: a message's events, without what people and the worker wrote unless that may be shown. */
+/** `GET /api/v1/dashboard/stream`: a message's events in outline, without what people and the worker wrote unless that may be shown. */
 export function getDashboardStream(services: Services): Middleware {
-  return getStream(services, services.dashboardShowsContent ? EVENTS : REDACTED);
+  return getStream(services, outline(services.dashboardShowsContent));
 }
 
-/** The broker's own events as they are; of the worker's, type and size. */
-const REDACTED: Dialect = {
-  ...EVENTS,
-  render: (frame) => {
-    if (frame.name) return frame.bytes;
+/** `GET /api/v1/dashboard/dead-letters`: as `/api/v1/dead-letters`, their reasons as the dashboard tells them. */
+export function getDashboardDeadLetters(services: Services): Middleware {
+  const { dashboardShowsContent } = services;
+  return getDeadLetters(services, ({ code, error }) => reasonOf(code, error, dashboardShowsContent));
+}
+
+/** The broker's own events as they are, but for the reason of a failure; of the worker's, type, size and perhaps the beginning. */
+function outline(showContent: boolean): Dialect {
+  const told = (frame: Frame): string => {
     const data = dataOf(frame);
-    const id = frame.id ? `id: ${frame.id}\n` : '';
-    return Buffer.from(`${id}data: ${JSON.stringify({ type: typeIn(data), bytes: Buffer.byteLength(data) })}\n\n`);
-  },
-};
+    if (frame.name) {
+      const { code, error, ...fields } = objectIn(data);
+      return JSON.stringify({ ...fields, code, error: reasonOf(String(code), String(error), showContent) });
+    }
+    const outlined = { type: typeIn(data), bytes: Buffer.byteLength(data) };
+    return JSON.stringify(showContent ? { ...outlined, beginning: beginning(data) } : outlined);
+  };
+  return {
+    ...EVENTS,
+    render: (frame) => {
+      const own = frame.name !== '' && frame.name !== 'error';
+      return own ? frame.bytes : encode({ name: frame.name, data: told(frame) }, frame.id).bytes;
+    },
+  };
+}
+
+/** The worker writes it first, so the largest events need not be parsed for it. */
+const TYPE_FIRST = /^\{"type":"([a-z_]{1,32})"/;
 
 function typeIn(data: string): string {
+  const [, first] = TYPE_FIRST.exec(data) ?? [];
+  if (first !== undefined) return first;
   try {
     const { type } = objectIn(data);
     // Whatever else the worker may call its events is not known to be free of content.

@@ -1,7 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Middleware } from 'koa';
+import { healthOf } from '../actors/health.ts';
 import { isIll } from '../actors/worker-health.ts';
 import { StoreUnavailable } from '../errors.ts';
+import { within } from '../patience.ts';
 import type { Services } from './app.ts';
 import { iso } from './message.ts';
 
@@ -13,10 +14,9 @@ export function getHealth({ store, sweeper, workerHealth, version }: Services): 
   return async (ctx) => {
     const [sweep, worker] = await Promise.all([soon(sweeper.sweep()), workerHealth.status()]);
     const since = Math.min(isIll(worker) ? worker.since : Infinity, sweeper.illSince ?? Infinity);
-    const degraded = since < Infinity;
     ctx.status = sweep ? 200 : 503;
     ctx.body = {
-      status: sweep ? (degraded ? 'degraded' : 'healthy') : 'unhealthy',
+      status: healthOf(sweep ? sweeper.state : 'away', worker),
       redis_connected: sweep !== undefined,
       worker_connected: worker.connected,
       // Without the store nobody knows, and 0 would say that all is done.
@@ -26,7 +26,7 @@ export function getHealth({ store, sweeper, workerHealth, version }: Services): 
       oldest_wait_seconds: sweep ? sweep.counts.oldestWaitMs / 1000 : null,
       callbacks_waiting: sweep?.counts.callbacks ?? null,
       worker_circuit: worker.circuit,
-      degraded_since: degraded ? iso(since) : null,
+      degraded_since: since < Infinity ? iso(since) : null,
       store: store.kind,
       version,
       uptime_seconds: Math.round(process.uptime()),
@@ -52,15 +52,10 @@ export function getReady({ store, accepting }: Services): Middleware {
 
 /** What the store answers, undefined when it does not within the patience of those who ask for its health. */
 async function soon<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
-  const patience = new AbortController();
   try {
-    return await Promise.race([answer, delay(STORE_ANSWERS_WITHIN_MS, undefined, patience)]);
+    return await within(STORE_ANSWERS_WITHIN_MS, answer);
   } catch (error) {
     if (error instanceof StoreUnavailable) return undefined;
     throw error;
-  } finally {
-    patience.abort();
-    // Should it fail later, that is told elsewhere.
-    answer.catch(() => {});
   }
 }

@@ -10,13 +10,14 @@ export function getQueue({ store, users }: Services): Middleware {
     const userId = readQueueId(ctx['params']);
     const { processing, waiting, now } = await store.queue(userId);
     const [oldest] = waiting;
+    const ageOf = (queuedAt: number) => Math.max(0, now - queuedAt) / 1000;
     ctx.body = {
       user_id: userId,
       queue_length: waiting.length,
       is_processing: processing !== undefined,
       current_message_id: processing?.id ?? null,
       state: users.state(userId) ?? (processing ? 'streaming' : 'idle'),
-      oldest_wait_seconds: oldest ? Math.max(0, now - oldest.queuedAt) / 1000 : 0,
+      oldest_wait_seconds: oldest ? ageOf(oldest.queuedAt) : 0,
       messages: [
         ...(processing
           ? [
@@ -25,6 +26,7 @@ export function getQueue({ store, users }: Services): Middleware {
                 status: 'processing',
                 queue_position: 0,
                 queued_at: iso(processing.queuedAt),
+                age_seconds: ageOf(processing.queuedAt),
                 attempts: processing.attempt,
               },
             ]
@@ -34,6 +36,7 @@ export function getQueue({ store, users }: Services): Middleware {
           status: 'queued',
           queue_position: index + 1,
           queued_at: iso(queuedAt),
+          age_seconds: ageOf(queuedAt),
           attempts: 0,
         })),
       ],

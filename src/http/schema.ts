@@ -166,6 +166,18 @@ export const retryQuery = z.object({
     .describe('The callback that was given up is sent again, whatever became of the message.'),
 });
 
+/** What of a dead letter is to be discarded. */
+export const discardQuery = z.object({
+  only: z
+    .literal('callback', 'must be "callback"')
+    .optional()
+    .describe('The callback that was given up is discarded, and not its message.'),
+});
+
+export function readDiscardQuery(query: unknown): z.infer<typeof discardQuery> {
+  return check(discardQuery, query);
+}
+
 export function readRetryQuery(query: unknown): z.infer<typeof retryQuery> {
   return check(retryQuery, query);
 }

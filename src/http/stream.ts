@@ -96,8 +96,8 @@ export function answerStream(
     hub.leave(feed);
     return;
   }
-  new Listener(feed, res, after, dialect)
-    .run(first)
+  hub
+    .attend(new Listener(feed, res, after, dialect).run(first))
     // The store went away: the client comes back with Last-Event-ID and misses nothing.
     .catch(() => {})
     .finally(() => {

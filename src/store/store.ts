@@ -93,10 +93,11 @@ export interface Store {
   deadLetters(limit: number, after?: DeadLetterPlace): Promise<readonly DeadLetter[]>;
 
   /**
-   * Takes a message out of the dead letters, and a callback of it that was given up; the message itself stays readable
-   * until it is forgotten. False when it is no dead letter, undefined for a message this queue does not know.
+   * Takes a message out of the dead letters, and a callback of it that was given up, or if `only` that is asked for, the
+   * callback alone; the message itself stays readable until it is forgotten. False when it is no such dead letter,
+   * undefined for a message this queue does not know.
    */
-  discard(queue: string, messageId: string, by?: string): Promise<boolean | undefined>;
+  discard(queue: string, messageId: string, only?: 'callback', by?: string): Promise<boolean | undefined>;
 
   /** The waiting messages of a queue and the one being worked on. */
   queue(queue: string): Promise<QueueState>;

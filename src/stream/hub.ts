@@ -17,6 +17,7 @@ export class Hub {
   readonly #open = new Map<string, Open>();
   readonly #queues = new Map<string, Watched>();
   #listeners = 0;
+  #streams = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -25,6 +26,21 @@ export class Hub {
   /** Who has joined and not left yet. */
   get listeners(): number {
     return this.#listeners;
+  }
+
+  /** How many clients read a message's events. */
+  get streams(): number {
+    return this.#streams;
+  }
+
+  /** Counts a client that reads events, until it has left. */
+  async attend(reading: Promise<void>): Promise<void> {
+    this.#streams += 1;
+    try {
+      await reading;
+    } finally {
+      this.#streams -= 1;
+    }
   }
 
   /**

@@ -59,6 +59,8 @@ for (const kind of STORES) {
     const ids = [first, second, await client.send('u', 'third')];
     const { oldest_wait_seconds: wait, ...shown } = await queue('u');
     const times = await Promise.all(ids.map(async (id) => String((await message(client, 'u', id))['queued_at'])));
+    // By one clock, at one moment.
+    const ageOf = (time = '') => Number(wait) + (Date.parse(times[1] ?? '') - Date.parse(time)) / 1000;
     t.deepEqual(shown, {
       user_id: 'u',
       queue_length: 2,
@@ -70,6 +72,7 @@ for (const kind of STORES) {
         status: place ? 'queued' : 'processing',
         queue_position: place,
         queued_at: times[place],
+        age_seconds: Number(ageOf(times[place]).toFixed(3)),
         attempts: place ? 0 : 1,
       })),
     });

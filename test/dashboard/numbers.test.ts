@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { setup } from 'xstate';
 import { deliveryMachine } from '../../machines/delivery.ts';
+import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import { Audience } from '../../src/dashboard/audience.ts';
 import { chartOf, charts } from '../../src/dashboard/chart.ts';
@@ -55,13 +56,15 @@ const sampleAt = (at: number): Sample => ({
 
 test('an hour of samples is kept, the oldest first, and what was not known stays so', (t) => {
   const hour = new LastHour();
-  t.deepEqual(hour.samples.samples, []);
+  t.deepEqual(
+    hour.columns.map(({ field, values }) => [field, values]),
+    Object.keys(sampleAt(0)).map((field) => [field, []]),
+  );
   for (let at = 1; at <= 3700; at += 1) hour.add(sampleAt(at));
-  const { fields, samples } = hour.samples;
-  t.is(samples.length, 3600);
-  t.deepEqual(samples[0], [101, null, 1, 2, 3, 4, 5, 6, 7]);
-  t.is(samples.at(-1)?.[0], 3700);
-  t.deepEqual([...fields], Object.keys(sampleAt(0)));
+  for (const { values } of hour.columns) t.is(values.length, 3600);
+  const at = (index: number) => hour.columns.map(({ values }) => values.at(index));
+  t.deepEqual(at(0), [101, null, 1, 2, 3, 4, 5, 6, 7]);
+  t.deepEqual(at(-1), [3700, null, 1, 2, 3, 4, 5, 6, 7]);
 });
 
 function aStatus(id: string, uptimeMs: number, more: Partial<BrokerStatus> = {}): BrokerStatus {
@@ -78,6 +81,7 @@ function aStatus(id: string, uptimeMs: number, more: Partial<BrokerStatus> = {})
     calls: 0,
     call_limit: 1,
     listeners: 0,
+    turns: [],
     accepted: 0,
     ended: 0,
     queued: none,
@@ -89,7 +93,7 @@ function aStatus(id: string, uptimeMs: number, more: Partial<BrokerStatus> = {})
 test('rates and states are added up over all brokers, each by its own clock', (t) => {
   const fleet = new Fleet();
   fleet.look([aStatus('a', 1000, { accepted: 10 }), aStatus('b', 50_000)]);
-  t.is(fleet.rateOfAll('accepted'), 0, 'nobody knows yet');
+  t.is(fleet.rateOfAll('accepted'), null, 'nobody knows yet');
   fleet.look([
     aStatus('a', 2000, { accepted: 13, users: { idle: 1, 'streaming.relaying': 2 } }),
     aStatus('b', 52_000, { accepted: 4, users: { idle: 3 } }),
@@ -98,13 +102,29 @@ test('rates and states are added up over all brokers, each by its own clock', (t
   t.is(fleet.rate('b', 'accepted'), 2);
   t.is(fleet.rateOfAll('accepted'), 5);
   t.deepEqual(fleet.states('users'), { idle: 4, 'streaming.relaying': 2 });
-  // The same announcement once more says nothing new.
-  fleet.look([aStatus('a', 2000, { accepted: 13 })]);
+  // The same announcement once more says nothing new; of one that has just come nothing is known yet.
+  fleet.look([aStatus('a', 2000, { accepted: 13 }), aStatus('c', 1000, { accepted: 9 })]);
+  t.is(fleet.rate('c', 'accepted'), null);
   t.is(fleet.rateOfAll('accepted'), 3);
+  fleet.look([aStatus('a', 2000, { accepted: 13 })]);
   t.deepEqual(
     fleet.brokers.map(({ id }) => id),
     ['a'],
   );
+});
+
+test('turns are those at work longest, at all brokers, and supervisors as many as there are brokers', (t) => {
+  const fleet = new Fleet();
+  const aTurn = (user_id: string, held_ms: number) => ({ user_id, message_id: `of ${user_id}`, attempt: 1, held_ms });
+  fleet.look([
+    aStatus('a', 1000, { turns: [aTurn('u', 900), aTurn('v', 100)] }),
+    aStatus('b', 1000, { turns: [aTurn('w', 500)], draining: true }),
+  ]);
+  t.deepEqual(
+    fleet.turns(2).map(({ user_id }) => user_id),
+    ['u', 'w'],
+  );
+  t.deepEqual(fleet.supervisors, { running: 1, draining: 1 });
 });
 
 test('times are those of the last minute, at all brokers', (t) => {
@@ -127,6 +147,8 @@ test('times are those of the last minute, at all brokers', (t) => {
 test('what a broker of another version announces is left aside', (t) => {
   t.deepEqual(readStatus(JSON.stringify(aStatus('a', 1))), aStatus('a', 1));
   t.is(readStatus('{"id":"b"}'), undefined);
+  const { turns, ...older } = aStatus('a', 1);
+  t.deepEqual(readStatus(JSON.stringify(older)), { ...older, turns }, 'one that tells no turns is told of');
 });
 
 test('a dashboard that takes nothing is let go, and the others are not kept waiting', async (t) => {
@@ -163,9 +185,10 @@ test('a dashboard that takes nothing is let go, and the others are not kept wait
 });
 
 test('the charts have all states of their machines, apart from each other, and lines between them', (t) => {
-  const [user, delivery] = charts();
+  const [user, supervisor, delivery] = charts();
   for (const [chart, machine] of [
     [user, userMachine],
+    [supervisor, supervisorMachine],
     [delivery, deliveryMachine],
   ] as const) {
     if (!chart) return t.fail();

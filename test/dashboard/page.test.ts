@@ -1,91 +1,35 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
-import { aBrowser } from '../client/browser.ts';
 import { aSystem } from '../helpers/broker.ts';
-import { Client } from '../helpers/client.ts';
+import { anEndpoint } from '../helpers/endpoint.ts';
+import { aTab, barriers, running, says } from './tab.ts';
 
-const HOLD = '[[text="Secret words of somebody" ttft=60000]]';
-const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 const PHONE = { width: 390, height: 844 };
 
-/** A broker, and its dashboard in a tab that may go nowhere else. */
-async function aDashboard(t: ExecutionContext, env: Record<string, string> = {}, key?: string) {
+/** A broker, and its dashboard. */
+async function aDashboard(
+  t: ExecutionContext,
+  env: Record<string, string> = {},
+  prepare?: (page: Page) => Promise<unknown>,
+) {
   const system = await aSystem(t, 'embedded', { env });
-  const client = key === undefined ? system.client : new Client(system.url, { 'x-api-key': key });
-  const page = await aBrowser(t);
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('request', (request) => {
-    const { origin } = new URL(request.url());
-    if (origin !== system.url) faults.push(`a request to ${request.url()}`);
-  });
-  page.on('console', (said) => {
-    // What the browser says of an answer such as 401 is no fault of the page.
-    if (said.type() === 'error' && !said.text().startsWith('Failed to load resource')) faults.push(said.text());
-  });
-  await page.goto(`${system.url}/dashboard`);
-  return { ...system, client, page, faults };
+  return { ...system, ...(await aTab(t, system.url, prepare)) };
 }
-
-async function running(client: Client, userId: string): Promise<string> {
-  const id = await client.send(userId, HOLD);
-  await client.streaming(userId, id);
-  return id;
-}
-
-/** Resolves once the element says so. */
-async function says(page: Page, selector: string, text: string | RegExp): Promise<void> {
-  const pattern = typeof text === 'string' ? new RegExp(`^\\s*${text}\\s*$`) : text;
-  await page.locator(selector).filter({ hasText: pattern }).waitFor({ state: 'attached' });
-}
-
-/** What axe finds that keeps people out. */
-async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(`axe.run().then(({ violations }) => violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join(' '))))`);
-}
-
-test.serial("under load the page's numbers are the store's, and the charts' counts move", async (t) => {
-  const { client, worker, page, faults } = await aDashboard(t);
-  await running(client, 'ruth');
-  for (let index = 0; index < 3; index += 1) await client.send('ruth', 'next');
-  await running(client, 'boaz');
-  await client.send('boaz', 'next');
-  await says(page, '[data-state="streaming.relaying"]', '2');
-  await says(page, '[data-state="streaming"]', '2');
-  const { body: health } = await client.get('/health');
-  await says(page, '#waiting', String(health['messages_waiting']));
-  await says(page, '#processing', String(health['messages_processing']));
-  await says(page, '#queues', String(health['active_queues']));
-  await says(page, '#status', String(health['status']));
-  t.is(health['messages_waiting'], 4);
-  for (const user of ['ruth', 'boaz']) {
-    const { body } = await client.get(`/api/v1/queue/${user}`);
-    await says(page, `tr[data-user="${user}"] td:last-child`, String(body['queue_length']));
-  }
-  const users = await page.evaluate(`[...document.querySelectorAll('tr[data-user]')].map((row) => row.dataset.user)`);
-  t.deepEqual(users, ['ruth', 'boaz'], 'who waits longest stands first');
-  worker.hurry();
-  await says(page, '[data-state="streaming.relaying"]', '0');
-  await says(page, '#waiting', '0');
-  await says(page, 'figure.plot:nth-child(4) figcaption', /p95 [\d.]+ m?s/);
-  t.deepEqual(faults, []);
-});
 
 test.serial('a user opens to the queue and to the live events of the running message, without any text', async (t) => {
-  const { client, worker, page, faults } = await aDashboard(t);
+  const { client, worker, page, faults } = await aDashboard(t, {}, (tab) =>
+    // The clock of who looks at it is an hour slow.
+    tab.addInitScript('{ const { now } = Date; Date.now = () => now() - 3_600_000; }'),
+  );
   const id = await running(client, 'ruth');
   const waiting = await client.send('ruth', 'Secret words');
   await page.fill('#user', 'ruth');
   await page.press('#user', 'Enter');
   await says(page, 'h2#queue', 'Queue of ruth');
   t.is(await page.evaluate('document.activeElement.id'), 'queue');
-  await says(page, '.queue tbody tr:nth-child(1)', new RegExp(`${id.slice(-12)}\\s*processing\\s*–.*1\\s*Cancel`));
-  await says(page, '.queue tbody tr:nth-child(2)', new RegExp(`${waiting.slice(-12)}\\s*queued\\s*1.*0\\s*Cancel`));
+  const age = '\\s*\\d[\\d.]* m?s\\s*';
+  await says(page, '.queue tbody tr:nth-child(1)', new RegExp(`${id.slice(-12)}\\s*processing\\s*–${age}1\\s*Cancel`));
+  await says(page, '.queue tbody tr:nth-child(2)', new RegExp(`${waiting.slice(-12)}\\s*queued\\s*1${age}0\\s*Cancel`));
   await says(page, '.events li:nth-child(3)', /^3 status \d+ B$/);
 
   // A question is asked first, and the focus goes back after.
@@ -112,6 +56,79 @@ test.serial('a user opens to the queue and to the live events of the running mes
   t.deepEqual(faults, []);
 });
 
+test.serial('with content shown, no more of an event is than a person reads', async (t) => {
+  const { client, page, faults } = await aDashboard(t, { DASHBOARD_SHOW_CONTENT: 'true' });
+  const id = await client.send('ruth', '[[text="In the beginning" size=100000 events=1 stall=1]]');
+  await client.streaming('ruth', id);
+  await page.click('[data-list="at-work"] tr[data-user="ruth"] button');
+  const event = page.locator('.events li').filter({ hasText: 'progress' });
+  await event.waitFor();
+  t.regex((await event.textContent()) ?? '', /^\d+ progress 100 kB .{300}…$/);
+  t.deepEqual(faults, []);
+});
+
+test.serial('what is typed seeks among the users listed, and opens any other by the whole name', async (t) => {
+  const { client, page, faults } = await aDashboard(t);
+  for (const user of ['Ruth of Moab', 'boaz']) await running(client, user);
+  await client.send('boaz', 'next');
+  const listed = (list: string) => page.locator(`[data-list="${list}"] tr[data-user]`);
+  await listed('waiting').waitFor();
+  t.is(await listed('at-work').count(), 2);
+  await page.fill('#user', 'ruth');
+  await says(page, '.lists > div:last-child p', 'Nobody.');
+  t.deepEqual(
+    await listed('at-work')
+      .allTextContents()
+      .then((rows) => rows.map((row) => row.split('Moab')[0])),
+    ['Ruth of '],
+  );
+  await page.fill('#user', 'naomi');
+  await says(page, '.search small', /^Nobody listed is named so/);
+  await page.press('#user', 'Enter');
+  await says(page, 'h2#queue', 'Queue of naomi');
+  await says(page, '.queue p strong >> nth=0', 'idle');
+  await page.fill('#user', '..');
+  await page.press('#user', 'Enter');
+  await says(page, '.notice', /^A browser takes “..” for a step in a path/);
+  await says(page, 'h2#queue', 'Queue of naomi');
+  t.deepEqual(faults, []);
+});
+
+test.serial('a callback that was given up is discarded without its message', async (t) => {
+  const endpoint = await anEndpoint(t, () => ({ status: 410 }));
+  const { client, page, faults } = await aDashboard(t, { CALLBACK_ALLOW_HOSTS: endpoint.host });
+  const id = await client.send('ruth', '[[status=400]] Hi', { callback_url: endpoint.url });
+  const rows = page.locator(`tr[data-message="${id}"]`);
+  await rows.filter({ hasText: 'callback_undelivered' }).getByText('Discard').click();
+  await page.click('dialog button:text("Discard")');
+  await says(page, '.notice', /^Discarded the callback of ruth/);
+  await rows.filter({ hasText: 'callback_undelivered' }).waitFor({ state: 'detached' });
+  await says(page, `tr[data-message="${id}"]`, /worker_rejected/);
+  t.is(await rows.count(), 1);
+  t.deepEqual(faults, []);
+});
+
+test.serial('older dead letters are a page away, and dealt with there', async (t) => {
+  const { client, page, faults } = await aDashboard(t);
+  const users = Array.from({ length: 23 }, (_, n) => `user-${n}`);
+  for (const user of users) await client.all(user, await client.send(user, '[[status=400]] in vain'));
+  await says(page, 'tr[data-message] >> nth=0', /^user-22/);
+  await says(page, '.pages', /^The newest 20\./);
+  t.is(await page.locator('tr[data-message]').count(), 20);
+  await page.click('.pages button:text("Older")');
+  await says(page, '.pages', /^Older ones\./);
+  const shown = () => page.locator('tr[data-message] th').allTextContents();
+  t.deepEqual(await shown(), ['user-2', 'user-1', 'user-0']);
+  t.true(await page.locator('.pages button:text("Older")').isDisabled());
+  await page.locator('tr[data-message]').filter({ hasText: 'user-1' }).getByText('Discard').click();
+  await page.click('dialog button:text("Discard")');
+  await says(page, '.notice', /^Discarded the message of user-1/);
+  t.deepEqual(await shown(), ['user-2', 'user-0']);
+  await page.click('.pages button:text("Newest")');
+  await says(page, '.pages', /^The newest 20\./);
+  t.deepEqual(faults, []);
+});
+
 test.serial('a dead letter is retried from the page and completes; another one is discarded', async (t) => {
   const { client, page, faults } = await aDashboard(t);
   const id = await client.send('ruth', '[[status=400 failtimes=1]] Hi');
@@ -132,25 +149,6 @@ test.serial('a dead letter is retried from the page and completes; another one i
   t.deepEqual(faults, []);
 });
 
-test.serial('a wrong key is told clearly, and a right one is kept for this tab only', async (t) => {
-  const { page, faults } = await aDashboard(t, { BROKER_API_KEY: 'right' }, 'right');
-  await page.fill('#key', 'wrong');
-  await page.press('#key', 'Enter');
-  await says(page, '#key-fault', /does not know this key/);
-  t.deepEqual(await barriers(page), []);
-  t.is(await page.locator('#status').count(), 0);
-  await page.fill('#key', 'right');
-  await page.press('#key', 'Enter');
-  await says(page, '#status', 'healthy');
-  await page.reload();
-  await says(page, '#status', 'healthy');
-  t.is(await page.evaluate('localStorage.length'), 0);
-  t.is(await page.evaluate('document.cookie'), '');
-  await page.click('header button');
-  await page.locator('#key').waitFor();
-  t.deepEqual(faults, []);
-});
-
 for (const colorScheme of ['light', 'dark'] as const) {
   test.serial(`nothing on the page keeps people out, in ${colorScheme}, and on a phone`, async (t) => {
     const { client, page, faults } = await aDashboard(t);
@@ -160,7 +158,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const dead = await client.send('boaz', '[[status=400]] Hi');
     await client.all('boaz', dead);
     await page.locator('tr[data-message]').waitFor();
-    await page.click('tr[data-user="ruth"] button');
+    await page.click('[data-list="waiting"] tr[data-user="ruth"] button');
     await page.locator('.events li').first().waitFor();
     t.deepEqual(await barriers(page), []);
     await page.click('tr[data-message] button:text("Discard")');

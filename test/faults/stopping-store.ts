@@ -69,8 +69,8 @@ export class StoppingStore implements Store {
     return this.#store.delayed(limit);
   }
 
-  discard(queue: string, messageId: string, by?: string) {
-    return this.#store.discard(queue, messageId, by);
+  discard(queue: string, messageId: string, only?: 'callback', by?: string) {
+    return this.#store.discard(queue, messageId, only, by);
   }
 
   enqueue(message: NewMessage) {

@@ -24,6 +24,11 @@ export class ScriptedCall {
     this.#response.write(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
   }
 
+  /** Answers with an error, in the worker's own words. */
+  refuse(status: number, error: string): void {
+    this.#response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+  }
+
   /** Ends the response. */
   end(): void {
     this.#response.end();

@@ -1,6 +1,8 @@
 import { createParser } from 'eventsource-parser';
 
 const KEY = 'broker-api-key';
+/** After so long a broken stream is asked for again. */
+const AGAIN_MS = 1000;
 
 /** The broker's answer was no. `message` is its own sentence. */
 export class Refused extends Error {
@@ -57,21 +59,86 @@ export async function json(path, options) {
 }
 
 /**
- * Reads events to the end of the stream: an EventSource could not send the key.
- * @param {string} path
- * @param {{ signal: AbortSignal, onOpen?: () => void, onEvent: (event: import('eventsource-parser').EventSourceMessage) => void, after?: string }} options
+ * The path of a queue. Throws Refused for two names: no browser asks for them, whatever they are escaped to.
+ * @param {string} userId
  */
-export async function events(path, { signal, onOpen, onEvent, after }) {
-  const response = await ask(path, {
-    signal,
-    headers: { Accept: 'text/event-stream', ...(after ? { 'Last-Event-ID': after } : {}) },
-  });
-  onOpen?.();
-  const parser = createParser({ onEvent });
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true };
-    if (done) return;
-    if (value) parser.feed(value);
+export function queuePath(userId) {
+  if (userId === '.' || userId === '..') {
+    throw new Refused(
+      404,
+      `A browser takes “${userId}” for a step in a path, and cannot ask for the queue of that name.`,
+    );
+  }
+  return `api/v1/queue/${encodeURIComponent(userId)}`;
+}
+
+/** @param {number} ms */
+export function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/**
+ * @typedef {object} Following
+ * @property {AbortSignal} signal leaves the stream
+ * @property {number} silentMs A broker that sends not one byte for so long is gone, whatever the connection says.
+ * @property {readonly number[]} final refusals that no patience helps against
+ * @property {(event: import('eventsource-parser').EventSourceMessage) => void} onEvent
+ * @property {(connected: boolean) => void} onConnection
+ */
+
+/**
+ * Follows a stream, again and again from where it was, until nothing more will come or it is left. An EventSource could not
+ * send the key. Throws a final Refused.
+ * @param {string} path
+ * @param {Following} following
+ */
+export async function follow(path, following) {
+  const { signal, final, onEvent, onConnection } = following;
+  let last = '';
+  const note = (/** @type {import('eventsource-parser').EventSourceMessage} */ event) => {
+    last = event.id || last;
+    onEvent(event);
+  };
+  while (!signal.aborted) {
+    try {
+      if (await read(path, { ...following, onEvent: note }, last)) return;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof Refused && final.includes(error.status)) throw error;
+    }
+    onConnection(false);
+    await pause(AGAIN_MS);
+  }
+}
+
+/**
+ * Reads a stream to its end; true when nothing more will come.
+ * @param {string} path
+ * @param {Following} following
+ * @param {string} after
+ */
+async function read(path, { signal, silentMs, onConnection, onEvent }, after) {
+  const silent = new AbortController();
+  const giveUp = () => silent.abort();
+  let timer = setTimeout(giveUp, silentMs);
+  try {
+    const response = await ask(path, {
+      signal: AbortSignal.any([signal, silent.signal]),
+      headers: { Accept: 'text/event-stream', ...(after ? { 'Last-Event-ID': after } : {}) },
+    });
+    if (response.status === 204 || !response.body) return true;
+    onConnection(true);
+    const parser = createParser({ onEvent });
+    const decoder = new TextDecoder();
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return false;
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, silentMs);
+      parser.feed(decoder.decode(value, { stream: true }));
+    }
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -1,21 +1,44 @@
-import { json } from './api.js';
+import { useState } from 'preact/hooks';
+import { json, queuePath } from './api.js';
 import { time } from './format.js';
 import { html } from './html.js';
+import { Stale } from './stale.js';
 
-/** @import { DeadLetterView } from '../frame.ts' */
+/** @import { DeadLetterView, Frame } from '../frame.ts' */
 /** @import { Question } from './confirm.js' */
+/** @typedef {{ cursor: string, items: readonly DeadLetterView[], next_cursor: string | null }} Page */
+
+/** In a page, as of the newest. */
+const SHOWN = '20';
 
 /**
- * What failed, the newest first.
- * @param {{ letters: readonly DeadLetterView[], ask: (question: Question) => void, open: (userId: string) => void }} props
+ * What failed: the newest, as they are told each second, or a page of older ones.
+ * @param {object} props
+ * @param {Frame['dead_letters']} props.newest
+ * @param {boolean} props.showContent
+ * @param {(question: Question) => void} props.ask
+ * @param {(userId: string) => void} props.open
+ * @param {(error: unknown) => void} props.fail
  */
-export function DeadLetters({ letters, ask, open }) {
+export function DeadLetters({ newest, showContent, ask, open, fail }) {
+  const [page, setPage] = useState(/** @type {Page | undefined} */ (undefined));
+  const { items = [], next_cursor: next = null } = page ?? newest ?? {};
+  const turnTo = async (/** @type {string} */ cursor) => {
+    const query = new URLSearchParams({ cursor, limit: SHOWN });
+    const { dead_letters, next_cursor } = await json(`api/v1/dashboard/dead-letters?${query}`);
+    setPage({ cursor, items: dead_letters, next_cursor });
+  };
+  const afterwards = async () => {
+    if (page) await turnTo(page.cursor);
+  };
   return html`
     <section aria-labelledby="dead-letters">
       <h2 id="dead-letters">Dead letters</h2>
+      ${!page && html`<${Stale} list=${newest} />`}
       ${
-        letters.length
+        items.length > 0
           ? html`
+              ${!showContent && html`<p><small>The worker's own words are not shown (DASHBOARD_SHOW_CONTENT).</small></p>`}
               <table>
                 <thead>
                   <tr>
@@ -28,38 +51,57 @@ export function DeadLetters({ letters, ask, open }) {
                   </tr>
                 </thead>
                 <tbody>
-                  ${letters.map((letter) => html`<${Row} key=${letter.kind + letter.message_id} letter=${letter} ask=${ask} open=${open} />`)}
+                  ${items.map((letter) => html`<${Row} key=${letter.kind + letter.message_id} letter=${letter} ask=${ask} open=${open} afterwards=${afterwards} />`)}
                 </tbody>
               </table>
             `
-          : html`<p>There are none.</p>`
+          : (page || newest) && html`<p>There are none.</p>`
+      }
+      ${
+        (page || next) &&
+        html`
+          <p class="pages">
+            ${page ? 'Older ones.' : `The newest ${items.length}.`}
+            ${page && html`<button type="button" onClick=${() => setPage(undefined)}>Newest</button>`}
+            <button type="button" disabled=${!next} onClick=${() => next && turnTo(next).catch(fail)}>Older</button>
+          </p>
+        `
       }
     </section>
   `;
 }
 
-/** @param {{ letter: DeadLetterView, ask: (question: Question) => void, open: (userId: string) => void }} props */
-function Row({ letter, ask, open }) {
+/**
+ * @param {object} props
+ * @param {DeadLetterView} props.letter
+ * @param {(question: Question) => void} props.ask
+ * @param {(userId: string) => void} props.open
+ * @param {() => Promise<void>} props.afterwards
+ */
+function Row({ letter, ask, open, afterwards }) {
   const { kind, user_id, message_id, attempts, failed_at, code, error } = letter;
   const what = kind === 'callback' ? 'callback' : 'message';
   const name = `the ${what} of ${user_id} that failed at ${time(failed_at)}`;
-  const path = `api/v1/queue/${encodeURIComponent(user_id)}/messages/${encodeURIComponent(message_id)}/retry`;
+  const only = kind === 'callback' ? { only: 'callback' } : {};
   const retry = () =>
     ask({
       question: `Try ${name} again?`,
       yes: 'Retry',
       act: async () => {
-        await json(kind === 'callback' ? `${path}?only=callback` : path, { method: 'POST' });
+        const path = `${queuePath(user_id)}/messages/${encodeURIComponent(message_id)}/retry`;
+        await json(`${path}?${new URLSearchParams(only)}`, { method: 'POST' });
+        await afterwards();
         return `Trying ${name} again.`;
       },
     });
   const discard = () =>
     ask({
-      question: `Discard ${name}? It is listed no more.`,
+      question: `Discard ${name}? It is listed no more${kind === 'callback' ? '' : ', nor is its callback if that was given up'}.`,
       yes: 'Discard',
       act: async () => {
-        const query = new URLSearchParams({ user_id });
+        const query = new URLSearchParams({ user_id, ...only });
         await json(`api/v1/dead-letters/${encodeURIComponent(message_id)}?${query}`, { method: 'DELETE' });
+        await afterwards();
         return `Discarded ${name}.`;
       },
     });

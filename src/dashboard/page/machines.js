@@ -5,10 +5,12 @@ import { html } from './html.js';
 
 const TITLES = new Map([
   ['user', 'Users at work'],
+  ['supervisor', 'Brokers'],
   ['delivery', 'Callbacks being made'],
 ]);
 const NOTES = new Map([
   ['user', 'One actor for each user with work, at all brokers'],
+  ['supervisor', 'One supervisor in each'],
   ['delivery', 'One actor for each user and URL with a callback due, at all brokers'],
 ]);
 
@@ -32,7 +34,7 @@ export function Machines({ charts, states }) {
 function Machine({ chart, states }) {
   const { name, x, y, width, height } = chart;
   return html`
-    <figure class="machine" data-machine=${name}>
+    <figure class="machine" data-machine=${name} style=${{ flexBasis: `${width}px` }}>
       <figcaption><strong>${TITLES.get(name) ?? name}</strong> <small>${NOTES.get(name) ?? ''}</small></figcaption>
       <svg viewBox="${x} ${y} ${width} ${height}" style=${{ maxWidth: `${width}px` }} aria-hidden="true">
         <defs>

@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import { events, forgetKey, hasKey, json, keepKey, Refused } from './api.js';
+import { follow, forgetKey, hasKey, json, keepKey, queuePath, Refused } from './api.js';
 import { Brokers } from './brokers.js';
 import { Confirm } from './confirm.js';
 import { DeadLetters } from './dead-letters.js';
@@ -12,20 +12,19 @@ import { Plots } from './plots.js';
 import { QueueView } from './queue.js';
 import { Users } from './users.js';
 
-/** @import { Chart, Frame, Hour, Sample } from '../frame.ts' */
+/** @import { Chart, Column, Frame, Hour } from '../frame.ts' */
 /** @import { Question } from './confirm.js' */
 
 const MOST_SAMPLES = 3600;
-const AGAIN_MS = 1000;
-/** A broker that tells nothing for so long is gone, whatever the connection says: it tells something each second. */
+/** The broker tells something each second. */
 const SILENT_MS = 10_000;
 
 /** What the page shows. */
 const model = {
   /** @type {Frame | undefined} */
   frame: undefined,
-  /** @type {readonly Sample[]} */
-  samples: [],
+  /** @type {readonly Column[]} */
+  columns: [],
   /** @type {readonly Chart[]} */
   charts: [],
   showContent: false,
@@ -39,6 +38,9 @@ const model = {
   /** @type {string | undefined} */
   userId: undefined,
 };
+
+/** Ends the following of the broker. */
+let following = new AbortController();
 
 /** What had the focus before a queue was opened. @type {Element | null} */
 let before = null;
@@ -55,7 +57,7 @@ function show() {
 }
 
 /** @param {typeof model} props */
-function Dashboard({ frame, samples, charts, showContent, connected, keyAsked, keyFault, notice, question, userId }) {
+function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, keyFault, notice, question, userId }) {
   return html`
     <a class="skip" href="#main">To the content</a>
     <header>
@@ -74,10 +76,10 @@ function Dashboard({ frame, samples, charts, showContent, connected, keyAsked, k
         html`
           <${Health} frame=${frame} />
           <${Machines} charts=${charts} states=${frame.states} />
-          <${Plots} samples=${samples} />
+          <${Plots} columns=${columns} />
           ${userId !== undefined && html`<${QueueView} key=${userId} userId=${userId} showContent=${showContent} ask=${ask} close=${closeQueue} />`}
-          <${Users} delayed=${frame.delayed} open=${openQueue} />
-          <${DeadLetters} letters=${frame.dead_letters} ask=${ask} open=${openQueue} />
+          <${Users} atWork=${frame.at_work} delayed=${frame.delayed} open=${openQueue} />
+          <${DeadLetters} newest=${frame.dead_letters} showContent=${showContent} ask=${ask} open=${openQueue} fail=${tellFault} />
           <${Brokers} brokers=${frame.brokers} />
         `
       }
@@ -99,16 +101,25 @@ async function answer(yes) {
   try {
     update({ notice: await question.act() });
   } catch (error) {
-    update({
-      notice: error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.',
-    });
+    tellFault(error);
   }
+}
+
+/** @param {unknown} error */
+function tellFault(error) {
+  const notice = error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.';
+  update({ notice });
 }
 
 /** @param {string} userId */
 function openQueue(userId) {
+  try {
+    queuePath(userId);
+  } catch (error) {
+    return tellFault(error);
+  }
   if (model.userId === undefined) before = document.activeElement;
-  update({ userId });
+  update({ userId, notice: '' });
 }
 
 function closeQueue() {
@@ -121,7 +132,7 @@ function closeQueue() {
 function enter(key) {
   keepKey(key);
   update({ keyFault: '' });
-  void follow();
+  void connect();
 }
 
 function leave() {
@@ -129,54 +140,42 @@ function leave() {
   location.reload();
 }
 
-/** Follows the broker until it refuses the key. */
-async function follow() {
-  for (;;) {
-    try {
-      await listen();
-    } catch (error) {
-      if (error instanceof Refused && (error.status === 401 || error.status === 403)) {
-        const fault = error.status === 403 ? `The broker does not know this key (it says: ${error.message}).` : '';
-        forgetKey();
-        update({ keyAsked: true, keyFault: fault, connected: false });
-        return;
-      }
-    }
-    update({ connected: false });
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-  }
-}
-
-async function listen() {
-  const silent = new AbortController();
-  let timer = setTimeout(() => silent.abort(), SILENT_MS);
+/** Follows the broker until it refuses the key. Whatever was followed before is left. */
+async function connect() {
+  following.abort();
+  following = new AbortController();
+  const { signal } = following;
   try {
-    await events('api/v1/dashboard/events', {
-      signal: silent.signal,
-      onOpen: () => update({ connected: true, keyAsked: false }),
+    await follow('api/v1/dashboard/events', {
+      signal,
+      silentMs: SILENT_MS,
+      final: [401, 403],
+      onConnection: (connected) => update(connected ? { connected, keyAsked: false } : { connected }),
       onEvent: ({ event, data }) => {
-        clearTimeout(timer);
-        timer = setTimeout(() => silent.abort(), SILENT_MS);
         if (event === 'hour') takeHour(JSON.parse(data));
         else if (event === 'frame') takeFrame(JSON.parse(data));
       },
     });
-  } finally {
-    clearTimeout(timer);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof Refused)) return;
+    const fault = error.status === 403 ? `The broker does not know this key (it says: ${error.message}).` : '';
+    forgetKey();
+    update({ keyAsked: true, keyFault: fault, connected: false });
   }
 }
 
 /** @param {Hour} hour */
-function takeHour({ fields, samples, show_content }) {
-  const rows = samples.map(
-    (values) => /** @type {Sample} */ (Object.fromEntries(fields.map((field, i) => [field, values[i]]))),
-  );
-  update({ samples: rows, showContent: show_content });
+function takeHour({ columns, show_content }) {
+  update({ columns, showContent: show_content });
 }
 
 /** @param {Frame} frame */
 function takeFrame(frame) {
-  update({ frame, samples: [...model.samples, frame.sample].slice(-MOST_SAMPLES) });
+  const columns = model.columns.map(({ field, values }) => ({
+    field,
+    values: [...values.slice(1 - MOST_SAMPLES), frame.sample[field]],
+  }));
+  update({ frame, columns });
 }
 
 show();
@@ -184,4 +183,4 @@ json('dashboard/charts.json').then(
   (charts) => update({ charts }),
   () => update({ notice: 'The charts could not be loaded; load the page again.' }),
 );
-void follow();
+void connect();

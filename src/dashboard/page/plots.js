@@ -1,9 +1,9 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { count, duration, rate } from './format.js';
 import { html } from './html.js';
 
-/** @import { Sample } from '../frame.ts' */
+/** @import { Column, Sample } from '../frame.ts' */
 /** @typedef {{ field: keyof Sample, name: string }} Line */
 /** @typedef {{ title: string, format: (value: number | null | undefined) => string, lines: readonly Line[] }} Plotted */
 
@@ -29,6 +29,7 @@ const PLOTS = [
     ],
   },
   { title: 'Waiting messages', format: count, lines: [{ field: 'waiting', name: 'waiting' }] },
+  { title: 'Oldest wait', format: duration, lines: [{ field: 'oldest_wait_seconds', name: 'oldest' }] },
   {
     title: 'Time in queue',
     format: duration,
@@ -49,34 +50,38 @@ const PLOTS = [
 
 /**
  * The last hour.
- * @param {{ samples: readonly Sample[] }} props
+ * @param {{ columns: readonly Column[] }} props
  */
-export function Plots({ samples }) {
+export function Plots({ columns }) {
+  const data = useMemo(() => new Map(columns.map(({ field, values }) => [field, values])), [columns]);
+  const times = useMemo(() => (data.get('at') ?? []).map((at) => at ?? 0), [data]);
   return html`
     <section aria-labelledby="plots">
       <h2 id="plots">The last hour</h2>
       <div class="plots">
-        ${PLOTS.map((plotted) => html`<${Plot} key=${plotted.title} plotted=${plotted} samples=${samples} />`)}
+        ${PLOTS.map((plotted) => html`<${Plot} key=${plotted.title} plotted=${plotted} times=${times} data=${data} />`)}
       </div>
       <p><small>Times are those of the messages of the minute before: half of them (p50), or all but a twentieth (p95), took no longer.</small></p>
     </section>
   `;
 }
 
-/** @param {{ plotted: Plotted, samples: readonly Sample[] }} props */
-function Plot({ plotted, samples }) {
+/** @param {{ plotted: Plotted, times: number[], data: ReadonlyMap<keyof Sample, Column['values']> }} props */
+function Plot({ plotted, times, data }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {uPlot | undefined} */ (undefined));
-  const newest = samples.at(-1);
-  const data = useRef(dataOf(plotted, samples));
-  data.current = dataOf(plotted, samples);
+  const valuesOf = (/** @type {keyof Sample} */ field) => data.get(field) ?? [];
+  /** @type {uPlot.AlignedData} */
+  const aligned = useMemo(() => [times, ...plotted.lines.map(({ field }) => [...valuesOf(field)])], [data]);
+  const newest = useRef(aligned);
+  newest.current = aligned;
 
   useEffect(() => {
     const element = place.current;
     if (!element) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(plotted, element.clientWidth), data.current, element);
+      plot.current = new uPlot(optionsOf(plotted, element.clientWidth), newest.current, element);
     };
     draw();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -90,7 +95,7 @@ function Plot({ plotted, samples }) {
       plot.current?.destroy();
     };
   }, []);
-  useEffect(() => plot.current?.setData(data.current), [newest]);
+  useEffect(() => plot.current?.setData(aligned), [aligned]);
 
   return html`
     <figure class="plot">
@@ -98,21 +103,12 @@ function Plot({ plotted, samples }) {
         <strong>${plotted.title}</strong>
         ${plotted.lines.map(
           ({ field, name }, index) =>
-            html`<span key=${field}><i class="line-${index}" aria-hidden="true"></i> ${name} ${plotted.format(newest?.[field])}</span>`,
+            html`<span key=${field}><i class="line-${index}" aria-hidden="true"></i> ${name} ${plotted.format(valuesOf(field).at(-1))}</span>`,
         )}
       </figcaption>
       <div ref=${place} class="canvas" aria-hidden="true"></div>
     </figure>
   `;
-}
-
-/**
- * @param {Plotted} plotted
- * @param {readonly Sample[]} samples
- * @returns {uPlot.AlignedData}
- */
-function dataOf({ lines }, samples) {
-  return [samples.map(({ at }) => at), ...lines.map(({ field }) => samples.map((sample) => sample[field]))];
 }
 
 /**
@@ -131,10 +127,10 @@ function optionsOf({ lines, format }, width) {
     cursor: { show: false },
     scales: {
       x: { range: (_, from, to) => [Math.max(to - HOUR_SECONDS, Math.min(from, to - LEAST_SECONDS)), to] },
-      y: { range: (_, __, to) => [0, Math.max(to * 1.1, 0.001)] },
+      y: { range: (_, __, to) => [0, to ? to * 1.1 : 1] },
     },
     axes: [
-      { ...axis, space: 90, values: (_, values) => values.map((at) => CLOCK.format(at * 1000)) },
+      { ...axis, size: 30, space: 90, values: (_, values) => values.map((at) => CLOCK.format(at * 1000)) },
       { ...axis, size: 62, values: (_, values) => values.map((value) => format(value)) },
     ],
     series: [

@@ -1,14 +1,16 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { events, json } from './api.js';
+import { follow, json, pause, queuePath } from './api.js';
 import { count, duration, size } from './format.js';
 import { html } from './html.js';
 
 /** @import { Question } from './confirm.js' */
-/** @typedef {{ message_id: string, status: string, queue_position: number, queued_at: string, attempts: number }} Message */
+/** @typedef {{ message_id: string, status: string, queue_position: number, age_seconds: number, attempts: number }} Message */
 /** @typedef {{ state: string, queue_length: number, current_message_id: string | null, messages: readonly Message[] }} Queue */
-/** @typedef {{ id: string | undefined, name: string, told: string }} Told */
+/** @typedef {{ key: number, id: string | undefined, name: string, told: string }} Told */
 
-const EVERY_MS = 1000;
+const EVERY_MS = 2000;
+/** A message's stream says at least that it is there each 15 s. */
+const SILENT_MS = 40_000;
 /** Events of a message that are shown, the newest. */
 const SHOWN = 100;
 
@@ -20,27 +22,26 @@ export function QueueView({ userId, showContent, ask, close }) {
   const [queue, setQueue] = useState(/** @type {Queue | undefined} */ (undefined));
   const [fault, setFault] = useState('');
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
-  const path = `api/v1/queue/${encodeURIComponent(userId)}`;
+  const path = queuePath(userId);
 
   useEffect(() => {
     heading.current?.focus();
     const leave = new AbortController();
-    const look = () =>
-      json(path, { signal: leave.signal }).then(
-        (answer) => {
-          setQueue(answer);
+    const { signal } = leave;
+    // One question at a time: while the broker does not answer, more of them would only pile up.
+    const look = async () => {
+      while (!signal.aborted) {
+        try {
+          setQueue(await json(path, { signal }));
           setFault('');
-        },
-        (error) => {
-          if (!leave.signal.aborted) setFault(error.message);
-        },
-      );
-    void look();
-    const timer = setInterval(look, EVERY_MS);
-    return () => {
-      clearInterval(timer);
-      leave.abort();
+        } catch (error) {
+          if (!signal.aborted) setFault(String(error instanceof Error ? error.message : error));
+        }
+        await pause(EVERY_MS);
+      }
     };
+    void look();
+    return () => leave.abort();
   }, []);
 
   const cancel = (/** @type {Message} */ { message_id, status }) =>
@@ -104,7 +105,7 @@ function Messages({ messages, cancel }) {
               <th scope="row"><code title=${message.message_id}>…${message.message_id.slice(-12)}</code></th>
               <td data-label="State">${message.status}</td>
               <td data-label="Position" class="number">${message.queue_position || '–'}</td>
-              <td data-label="Age" class="number">${duration((Date.now() - Date.parse(message.queued_at)) / 1000)}</td>
+              <td data-label="Age" class="number">${duration(message.age_seconds)}</td>
               <td data-label="Attempts" class="number">${message.attempts}</td>
               <td data-label="Actions" class="actions">
                 <button type="button" aria-label="Cancel message ${message.message_id.slice(-12)}" onClick=${() => cancel(message)}>
@@ -122,53 +123,50 @@ function Messages({ messages, cancel }) {
 /** @param {{ userId: string, messageId: string, showContent: boolean }} props */
 function Events({ userId, messageId, showContent }) {
   const [told, setTold] = useState(/** @type {readonly Told[]} */ ([]));
+  const [fault, setFault] = useState('');
 
   useEffect(() => {
     const leave = new AbortController();
     const query = new URLSearchParams({ user_id: userId, message_id: messageId });
-    events(`api/v1/dashboard/stream?${query}`, {
+    let key = 0;
+    follow(`api/v1/dashboard/stream?${query}`, {
       signal: leave.signal,
+      silentMs: SILENT_MS,
+      final: [401, 403, 404],
+      onConnection: (connected) => setFault(connected ? '' : 'Not connected; trying again.'),
       onEvent: ({ id, event, data }) => {
-        const next = { id, name: nameOf(event, data), told: tellingOf(event, data, showContent) };
+        key += 1;
+        const next = { key, id, ...tellingOf(event, JSON.parse(data)) };
         setTold((before) => [...before.slice(1 - SHOWN), next]);
       },
-    }).catch(() => {
-      // The queue above tells when the broker does not answer.
-    });
+    }).catch((error) => setFault(error.message));
     return () => leave.abort();
   }, []);
 
   return html`
     <h3>Events of the running message <code>…${messageId.slice(-12)}</code></h3>
     ${!showContent && html`<p><small>Texts are not shown (DASHBOARD_SHOW_CONTENT).</small></p>`}
+    <p class="fault" role="status">${fault}</p>
     <ol class="events" tabindex="0" aria-label="Events of the running message">
       ${told.map(
-        ({ id, name, told: text }, index) =>
-          html`<li key=${id ?? `passing-${index}`}><span class="id">${id ?? ''}</span> <strong>${name}</strong> ${text}</li>`,
+        ({ key, id, name, told: text }) =>
+          html`<li key=${key}><span class="id">${id ?? ''}</span> <strong>${name}</strong> ${text}</li>`,
       )}
     </ol>
   `;
 }
 
 /**
+ * What is shown of an event; of the worker's, which have no name, the server tells an outline.
  * @param {string | undefined} event
- * @param {string} data
+ * @param {Record<string, unknown>} fields
  */
-function nameOf(event, data) {
-  return event ?? String(JSON.parse(data).type);
-}
-
-/**
- * @param {string | undefined} event
- * @param {string} data
- * @param {boolean} showContent
- */
-function tellingOf(event, data, showContent) {
-  const fields = JSON.parse(data);
-  if (event === undefined && !showContent) return size(fields.bytes);
-  delete fields.message_id;
-  delete fields.type;
-  return Object.entries(fields)
-    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(', ');
+function tellingOf(event, { message_id, ...fields }) {
+  if (event === undefined) {
+    const { type, bytes, beginning } = fields;
+    const told = size(Number(bytes));
+    return { name: String(type), told: beginning === undefined ? told : `${told} ${beginning}` };
+  }
+  const told = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
+  return { name: event, told: told.join(', ') };
 }

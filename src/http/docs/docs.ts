@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { Services } from '../app.ts';
-import { asset, content } from '../assets.ts';
+import { asset, content, withoutSlash } from '../assets.ts';
 import { openApiDocument } from '../openapi/document.ts';
 
 const FILES = ['docs.css', 'docs.js', 'element.js', 'markdown.js', 'reference.js', 'schema.js'];
@@ -10,7 +10,7 @@ const FILES = ['docs.css', 'docs.js', 'element.js', 'markdown.js', 'reference.js
 export function docsRouter(): Router {
   const router = new Router();
   const files = new Map(FILES.map((name) => [name, asset(new URL(name, import.meta.url))]));
-  router.get('/docs', asset(new URL('docs.html', import.meta.url)));
+  router.get('/docs', withoutSlash, asset(new URL('docs.html', import.meta.url)));
   router.get('/docs/:file', async (ctx, next) => {
     await files.get(String(ctx['params'].file))?.(ctx, next);
   });

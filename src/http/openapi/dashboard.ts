@@ -1,12 +1,17 @@
 import { z } from 'zod';
-import { streamQuery } from '../schema.ts';
+import { pageQuery, streamQuery } from '../schema.ts';
 import { EVENTS } from './event.ts';
-import { type Answer, either, type Operation, type Paths, parameters } from './operation.ts';
+import { type Answer, either, json, type Operation, type Paths, parameters } from './operation.ts';
 import { KEYED, problems } from './problem.ts';
+import { deadLetters } from './queue.ts';
 
 const anything = z.record(z.string(), z.unknown());
-/** Of an event of the engine: no more, unless content is shown. */
-const outline = z.object({ type: z.string(), bytes: z.int().min(0) });
+/** Of an event of the engine. */
+const outline = z.object({
+  type: z.string(),
+  bytes: z.int().min(0),
+  beginning: z.string().optional().describe('Only with `DASHBOARD_SHOW_CONTENT`.'),
+});
 
 function streamOf(events: Readonly<Record<string, z.ZodType>>): Answer {
   const media = { schema: z.string(), 'x-events': events };
@@ -27,18 +32,32 @@ const getStream: Operation = {
   tags: ['Documents'],
   summary: "Follow a message's events without what was said",
   description:
-    'As `/api/v1/stream`; of the events of the engine only type and size, unless `DASHBOARD_SHOW_CONTENT` is set.',
+    'As `/api/v1/stream`; of the events of the engine type and size, and of a failure what the broker says of it. With `DASHBOARD_SHOW_CONTENT` the beginnings of what the engine said, too.',
   parameters: parameters('query', streamQuery),
   responses: either(
     {
-      '200': streamOf({ ...EVENTS, message: outline.or(anything) }),
+      '200': streamOf({ ...EVENTS, message: outline }),
       '204': { description: 'Nothing will come after `Last-Event-ID`.' },
     },
     problems([...KEYED, 'invalid_last_event_id', 'unknown_message', 'invalid_fields', 'store_unavailable']),
   ),
 };
 
+const getLetters: Operation = {
+  operationId: 'getDashboardDeadLetters',
+  tags: ['Documents'],
+  summary: 'List what failed without what was said',
+  description:
+    'As `/api/v1/dead-letters`; `error` is cut, and without the words of the engine unless `DASHBOARD_SHOW_CONTENT` is set.',
+  parameters: parameters('query', pageQuery),
+  responses: either(
+    { '200': json('A page, newest first.', deadLetters) },
+    problems([...KEYED, 'invalid_fields', 'store_unavailable']),
+  ),
+};
+
 export const DASHBOARD_PATHS: Paths = {
   '/api/v1/dashboard/events': { get: getEvents },
   '/api/v1/dashboard/stream': { get: getStream },
+  '/api/v1/dashboard/dead-letters': { get: getLetters },
 };

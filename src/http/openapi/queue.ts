@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { messagePath, pageQuery, queuePath } from '../schema.ts';
+import { discardQuery, messagePath, pageQuery, queuePath } from '../schema.ts';
 import { failureCode, messageId, position } from './event.ts';
 import { either, json, type Operation, type Paths, parameters } from './operation.ts';
 import { KEYED, problems } from './problem.ts';
@@ -24,6 +24,7 @@ const queueState = z
           status: z.enum(['processing', 'queued']),
           queue_position: position,
           queued_at: time,
+          age_seconds: z.number().min(0).describe("Since `queued_at`, by the store's clock."),
           attempts: z.int().min(0).describe('0 while it waits.'),
         }),
       )
@@ -33,7 +34,7 @@ const queueState = z
 
 const cleared = z.object({ user_id: name, cancelled: z.int().min(0) }).meta({ id: 'Cleared' });
 
-const deadLetters = z
+export const deadLetters = z
   .object({
     dead_letters: z.array(
       z
@@ -89,7 +90,7 @@ const deleteDeadLetter: Operation = {
   description: 'It is listed no more. The message can be looked at until it is forgotten.',
   parameters: [
     ...parameters('path', messagePath.pick({ message_id: true })),
-    ...parameters('query', messagePath.pick({ user_id: true })),
+    ...parameters('query', messagePath.pick({ user_id: true }).extend(discardQuery.shape)),
   ],
   responses: either(
     { '200': json('It is discarded.', discarded) },

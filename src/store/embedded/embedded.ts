@@ -275,10 +275,10 @@ export class EmbeddedStore implements Store {
     return this.#db.ask(() => this.#messages.deadLetters(limit, after));
   }
 
-  async discard(queue: string, messageId: string, by?: string): Promise<boolean | undefined> {
+  async discard(queue: string, messageId: string, only?: 'callback', by?: string): Promise<boolean | undefined> {
     return this.#change(() => {
       const message = this.#messages.findIn(queue, messageId);
-      const discarded = message && this.#messages.discard(message);
+      const discarded = message && this.#messages.discard(message, only);
       if (message && discarded) this.#notice(message, 'discarded', by);
       return discarded;
     });

@@ -270,10 +270,10 @@ export class Messages {
     return newestFirst([...failed, ...undelivered]).slice(0, limit);
   }
 
-  /** Takes it out of the dead letters, and its callback that was given up; false when it is none. */
-  discard(message: MessageRow): boolean {
+  /** Takes it out of the dead letters, with its callback or that alone; false when it is none. */
+  discard(message: MessageRow, only?: 'callback'): boolean {
     const undelivered = this.#outbox.discard(message);
-    const failed = message.status === 'failed';
+    const failed = message.status === 'failed' && !only;
     if (failed) this.#db.run('INSERT OR IGNORE INTO discarded (message) VALUES (?)', message.id);
     return failed || undelivered;
   }

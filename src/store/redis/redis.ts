@@ -316,8 +316,8 @@ export class RedisStore implements Store {
     return newestFirst(places).slice(0, limit);
   }
 
-  async discard(queue: string, messageId: string, by?: string): Promise<boolean | undefined> {
-    const reply = await this.#confirmed(SCRIPTS.discard, { queue, by }, messageId);
+  async discard(queue: string, messageId: string, only?: 'callback', by?: string): Promise<boolean | undefined> {
+    const reply = await this.#confirmed(SCRIPTS.discard, { queue, by }, messageId, only ? 1 : 0);
     return reply === null ? undefined : reply === 1;
   }
 

@@ -56,7 +56,7 @@ export function noticesContract(test: Declare, aPlace: MakePlace): void {
     await store.cancel(queue, first.id, 'r');
     await store.requeue(queue, first.id, undefined, 'r');
     await store.requeue(queue, first.id, 'callback', 'r');
-    await store.discard(queue, first.id, 'r');
+    await store.discard(queue, first.id, undefined, 'r');
     await store.clear(aQueue(), 'r');
     await store.enqueue(aMessage(queue, { ifBusy: 'reject' }));
     t.deepEqual(told(), []);
@@ -155,7 +155,7 @@ export function noticesContract(test: Declare, aPlace: MakePlace): void {
     await store.outbox.settle(delivery, { status: 'undelivered', attempts: 1, error: 'no' });
     await store.requeue(queue, message.id, 'callback', 'r2');
     t.deepEqual(told(), [noticeOf(message, 'redelivering', 'r2', 1)]);
-    await store.discard(queue, message.id, 'r3');
+    await store.discard(queue, message.id, undefined, 'r3');
     t.deepEqual(told(), [noticeOf(message, 'discarded', 'r3', 1)]);
   });
 }

@@ -98,6 +98,34 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
     t.like(await store.deadLetters(10), [{ kind: 'callback', messageId: message.id }]);
   });
 
+  test('a callback that was given up is discarded alone, and its message that failed with it or by itself', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const callback = { url: 'https://example.org/', details: '{}', from: 'end' } as const;
+    const message = aMessage(queue, { callback });
+    const giveUp = async () => {
+      const claim = await until(() => store.outbox.claim({ queue, url: callback.url }));
+      await store.outbox.settle(claim, { status: 'undelivered', attempts: 1, error: 'no' });
+    };
+    const listed = async () => (await store.deadLetters(10)).map(({ kind }) => kind).toSorted();
+    await store.enqueue(message);
+    await settled(store, queue, FAILED);
+    t.is(await store.discard(queue, message.id, 'callback'), false, 'it is to be made still');
+    await giveUp();
+    t.deepEqual(await listed(), ['callback', 'message']);
+    t.is(await store.discard(queue, message.id, 'callback'), true);
+    t.is(await store.discard(queue, message.id, 'callback'), true, 'a repeat answers the same');
+    t.deepEqual(await listed(), ['message']);
+    t.deepEqual(await store.requeue(queue, message.id, 'callback'), { type: 'redelivering' });
+    await giveUp();
+    t.deepEqual(await listed(), ['callback', 'message']);
+    t.is(await store.discard(queue, message.id), true);
+    t.deepEqual(await listed(), []);
+    t.deepEqual(await store.requeue(queue, message.id, 'callback'), { type: 'redelivering' });
+    await giveUp();
+    t.deepEqual(await listed(), ['callback'], 'the message stays discarded');
+  });
+
   test('a broker is known by what it announced last, until it has been silent for too long', async (t) => {
     const store = await (await aPlace(t)).broker();
     await queued(store, aQueue());
