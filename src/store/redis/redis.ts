@@ -72,6 +72,8 @@ import { Watchers } from './watchers.ts';
 const EXPIRE_AT_ONCE = 100;
 /** What is asked of all parts of Redis is not kept waiting for one that takes longer. */
 const ANSWERS_WITHIN_MS = 1000;
+/** A list that must not lack anything is waited for longer. */
+const LIST_WITHIN_MS = 3000;
 /** So many destinations of one shard are told of in one sweep. */
 const DELIVERIES_AT_ONCE = 20;
 
@@ -294,7 +296,7 @@ export class RedisStore implements Store {
       const asked = places.map(({ base, messageId }) =>
         this.#redis.call((client) => client.hmget(messageKeys(base, messageId)[0], ...DEAD_LETTER_FIELDS)),
       );
-      const found = await allAnswersOf(asked, ANSWERS_WITHIN_MS);
+      const found = await allAnswersOf(asked, LIST_WITHIN_MS);
       letters.push(...places.flatMap((place, index) => deadLetterOf(place, found[index]) ?? []));
       // Some may be gone by now.
       if (letters.length >= limit || places.length < limit) return letters.slice(0, limit);
@@ -308,7 +310,7 @@ export class RedisStore implements Store {
     const args = [limit, this.#settings.deadLetterRetentionMs, ...from];
     const shards = await allAnswersOf(
       bases.map((base) => this.#redis.run(SCRIPTS.dead, [`${base}dead`], args)),
-      ANSWERS_WITHIN_MS,
+      LIST_WITHIN_MS,
     );
     const places = bases.flatMap((base, shard) =>
       deadLetterPlacesOf(shards[shard]).map((place) => ({ ...place, base })),
