@@ -37,7 +37,8 @@ export class Relay {
     try {
       while (!this.#failure) {
         const events = await call.read().catch((error: unknown) => {
-          this.#outcome ??= broken(error);
+          // What cannot be written is not the worker's fault.
+          if (!this.#failure) this.#outcome ??= broken(error);
         });
         if (!events) break;
         this.#take(events);
