@@ -124,10 +124,10 @@ export class Effects {
 
   /** The worker call, broken off when the state is left or the message cancelled. The worker's health hears how it went. */
   async #call(turn: Turn, signal: AbortSignal): Promise<Opened> {
-    const { messageId: id, payload, attempt, trace } = turn;
+    const { messageId: id, attempt, trace } = turn;
     turn.called = true;
     const calledAt = performance.now();
-    const call = this.#worker.call({ id, payload, attempt, trace });
+    const call = this.#worker.call({ id, attempt, trace, takePayload: () => turn.takePayload() });
     turn.call = call;
     const leave = () => call.close();
     signal.addEventListener('abort', leave);

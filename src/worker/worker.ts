@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { errors, Pool } from 'undici';
 import type { Outcome } from '../../machines/events.ts';
 import { retryAfterMs } from '../back-off.ts';
@@ -23,16 +24,18 @@ export type Opened =
   | { readonly type: 'refused'; readonly reached: boolean; readonly reason: string; readonly retryAfterMs: number }
   | { readonly type: 'ended'; readonly reached: boolean; readonly outcome: Outcome };
 
-/** What is sent to the worker: `payload` as it is. */
+/** What is sent to the worker: the payload as it is. It is taken once, and a large one let go of when it has been sent. */
 export type WorkerMessage = {
   readonly id: string;
-  readonly payload: string;
+  readonly takePayload: () => string;
   readonly attempt: number;
   readonly trace: Trace;
 };
 
 const RETRYABLE = new Set([429, 502, 503, 504]);
 const PROBE_TIMEOUT_MS = 3000;
+/** A payload of more characters is not kept until the answer has ended. */
+const LARGE_PAYLOAD_CHARS = 65_536;
 
 /** Speaks to the AI engine. */
 export class Worker {
@@ -57,11 +60,17 @@ export class Worker {
   }
 
   /** Begins a call, which goes on until its response ends or it is closed. What comes of it, `opened` tells. */
-  call({ id, payload, attempt, trace }: WorkerMessage): WorkerCall {
+  call({ id, takePayload, attempt, trace }: WorkerMessage): WorkerCall {
     const call = new WorkerCall(this.#deadlines);
+    const payload = takePayload();
     const headers = [...this.#headers, 'idempotency-key', id, 'x-attempt', String(attempt)];
     for (const [name, value] of Object.entries(traceHeaders(trace))) headers.push(name, value);
-    this.#pool.dispatch({ method: 'POST', path: '/api/v1/chat/stream', headers, body: payload }, call);
+    let body: string | Readable = payload;
+    if (payload.length > LARGE_PAYLOAD_CHARS) {
+      headers.push('content-length', String(Buffer.byteLength(payload)));
+      body = readOnce(payload);
+    }
+    this.#pool.dispatch({ method: 'POST', path: '/api/v1/chat/stream', headers, body }, call);
     return call;
   }
 
@@ -127,6 +136,17 @@ function refusal({ status, text, retryAfter }: WorkerCall): Opened {
   }
   const code = status < 500 ? 'worker_rejected' : 'worker_error';
   return { type: 'ended', reached: true, outcome: failed(code, `The worker answered ${status}: ${sentence(text)}`) };
+}
+
+/** Lets go of a payload as it is sent: as a text, undici keeps it until the answer has ended. */
+function readOnce(payload: string): Readable {
+  let unread: string | undefined = payload;
+  return new Readable({
+    read() {
+      this.push(unread === undefined ? null : Buffer.from(unread));
+      unread = undefined;
+    },
+  });
 }
 
 /** The worker's own words, when it gave any. */

@@ -16,6 +16,7 @@ export function aCaller(t: ExecutionContext, url: string, settings: Partial<Work
 }
 
 /** What a user says, as the worker is told it. */
-export function aMessageOf(user: string): WorkerMessage {
-  return { id: `message of ${user}`, payload: JSON.stringify({ user_id: user }), attempt: 1, trace: { requestId: '' } };
+export function aMessageOf(user: string, message = 'hello'): WorkerMessage {
+  const payload = JSON.stringify({ user_id: user, message });
+  return { id: `message of ${user}`, takePayload: () => payload, attempt: 1, trace: { requestId: '' } };
 }

@@ -1,4 +1,7 @@
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import test, { type ExecutionContext } from 'ava';
 import type { WorkerSettings } from '../../src/worker/worker.ts';
 import { aCaller, aMessageOf } from '../helpers/caller.ts';
@@ -73,6 +76,38 @@ test('a call that is closed before it has a connection is not sent', async (t) =
     script.calls.map(({ userId }) => userId),
     ['v'],
   );
+});
+
+test('a call that is closed while it is being sent breaks its connection off', async (t) => {
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  const worker = aCaller(t, `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}`);
+  const call = worker.call(aMessageOf('u', 'x'.repeat(30_000_000)));
+  const opened = worker.opened(call);
+  const [socket] = await once(server, 'connection');
+  await once(socket.once('error', () => {}).resume(), 'data');
+  socket.pause();
+  call.close();
+  await t.throwsAsync(opened, { message: /broken off/ });
+  await once(socket.resume(), 'close');
+  t.true(socket.bytesRead < 30_000_000);
+});
+
+test.serial('a large payload is let go of when it has been sent, while the answer is still awaited', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const script = await aScriptedWorker(t);
+  const size = 50_000_000;
+  const call = aCaller(t, script.url).call(aMessageOf('u', 'x'.repeat(size)));
+  await script.call(1);
+  for (let look = 0; look < LOOKS && process.memoryUsage().arrayBuffers > size; look += 1) {
+    await new Promise(setImmediate);
+    collect();
+  }
+  t.true(process.memoryUsage().arrayBuffers < size);
+  call.close();
 });
 
 test('a call whose response has ended when it is closed leaves its connection for others', async (t) => {
