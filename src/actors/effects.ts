@@ -106,8 +106,6 @@ export class Effects {
     const opened = await this.#call(turn, signal);
     switch (opened.type) {
       case 'opened':
-        turn.call = opened.call;
-        return { type: 'opened' };
       case 'ended':
         return opened;
       case 'refused': {
@@ -126,20 +124,20 @@ export class Effects {
 
   /** The worker call, broken off when the state is left or the message cancelled. The worker's health hears how it went. */
   async #call(turn: Turn, signal: AbortSignal): Promise<Opened> {
-    const { messageId: id, payload, attempt, trace } = turn;
-    const message = { id, payload, attempt, trace };
-    const leave = AbortSignal.any([signal, turn.cancelled]);
+    const { messageId: id, attempt, trace } = turn;
     turn.called = true;
     const calledAt = performance.now();
+    const call = this.#worker.call({ id, attempt, trace, takePayload: () => turn.takePayload() });
+    turn.call = call;
+    const leave = () => call.close();
+    signal.addEventListener('abort', leave);
+    turn.cancelled.addEventListener('abort', leave);
     try {
-      const opened = await this.#worker.open(message, leave);
+      const opened = await this.#worker.opened(call);
       this.#metrics.workerCalls.inc({ outcome: opened.type });
       if (opened.type === 'opened') {
         turn.calledAt = calledAt;
         this.#metrics.firstEvent.observe((performance.now() - calledAt) / 1000);
-        // The state may be left, or the message cancelled, before anybody reads the call.
-        leave.addEventListener('abort', () => opened.call.close(), { once: true });
-        if (leave.aborted) opened.call.close();
       }
       if (opened.type === 'opened' || opened.reached) this.#health.reached();
       else this.#health.unreachable(turn.queue);
@@ -182,9 +180,7 @@ export class Effects {
     const turn = Turn.of(claim);
     const { call } = turn;
     if (!call) throw new Error('a turn was relayed before its call was opened');
-    const leave = () => call.close();
-    signal.addEventListener('abort', leave, { once: true });
-    turn.cancelled.addEventListener('abort', leave, { once: true });
+    signal.addEventListener('abort', () => call.close());
     try {
       return await new Relay({
         turn,
@@ -194,7 +190,6 @@ export class Effects {
         broken: (error) => this.#broken(turn, error, signal),
       }).run();
     } finally {
-      signal.removeEventListener('abort', leave);
       call.close();
     }
   }

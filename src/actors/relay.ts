@@ -5,8 +5,14 @@ import type { WorkerCall } from '../worker/call.ts';
 import { failed } from '../worker/worker.ts';
 import type { Turn } from './turn.ts';
 
-/** So many characters may wait for the log before the worker's connection is left unread. */
+/** So many characters, or events, may wait for the log before the worker's connection is left unread. */
 const MAX_PENDING_CHARS = 1_000_000;
+const MAX_PENDING_EVENTS = 10_000;
+/**
+ * So many events are written at a time. A store takes them in one call that holds up nobody for long, and a listener who
+ * keeps up finds them all in its feed.
+ */
+const MAX_WRITTEN_EVENTS = 1000;
 
 type Parts = {
   readonly turn: Turn;
@@ -37,12 +43,13 @@ export class Relay {
     try {
       while (!this.#failure) {
         const events = await call.read().catch((error: unknown) => {
-          this.#outcome ??= broken(error);
+          // What cannot be written is not the worker's fault.
+          if (!this.#failure) this.#outcome ??= broken(error);
         });
         if (!events) break;
         this.#take(events);
         this.#write();
-        if (this.#pendingChars > MAX_PENDING_CHARS) await this.#writing;
+        if (this.#isFull()) await this.#writing;
       }
     } finally {
       while (this.#writing) await this.#writing;
@@ -80,10 +87,14 @@ export class Relay {
       });
   }
 
-  /** Something waits for the log that will not be settled with the end. */
+  #isFull(): boolean {
+    return this.#pendingChars > MAX_PENDING_CHARS || this.#parts.turn.pending.length > MAX_PENDING_EVENTS;
+  }
+
+  /** More waits for the log than will be settled with the end. */
   #hasToWrite(): boolean {
     const { turn, call } = this.#parts;
-    return turn.pending.length > 0 && !(this.#outcome && call.ended);
+    return turn.pending.length > (this.#outcome && call.ended ? MAX_WRITTEN_EVENTS : 0);
   }
 
   async #drain(): Promise<void> {
@@ -91,9 +102,8 @@ export class Relay {
     // The end of the response mostly comes with the last event: then both are settled in one write.
     if (this.#outcome) await nextTick();
     while (this.#hasToWrite()) {
-      const events = turn.pending;
-      turn.pending = [];
-      this.#pendingChars = 0;
+      const events = turn.pending.splice(0, MAX_WRITTEN_EVENTS);
+      for (const { data } of events) this.#pendingChars -= data.length;
       await append(turn.last, events);
       turn.last += events.length;
     }

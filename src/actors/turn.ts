@@ -12,7 +12,6 @@ export class Turn implements Claim {
   readonly messageId: string;
   readonly token: number;
   readonly attempt: number;
-  readonly payload: string;
   readonly trace: Trace;
   readonly waitedMs: number;
   readonly callback: ClaimedMessage['callback'];
@@ -28,6 +27,7 @@ export class Turn implements Claim {
   calledAt: number | undefined;
   /** When that attempt is due, in `performance.now()` time. */
   dueAt = 0;
+  #payload: string;
   /** Aborted when the message was cancelled; shared by all attempts under one claim. */
   readonly #cancellation: AbortController;
 
@@ -36,12 +36,19 @@ export class Turn implements Claim {
     this.messageId = message.messageId;
     this.token = message.token;
     this.attempt = message.attempt;
-    this.payload = message.payload;
+    this.#payload = message.payload;
     this.trace = message.trace;
     this.waitedMs = message.waitedMs;
     this.callback = before ? before.callback : message.callback;
     this.last = message.last;
     this.#cancellation = before ? before.#cancellation : new AbortController();
+  }
+
+  /** What the worker is sent, once: it may be large, and the call long. */
+  takePayload(): string {
+    const payload = this.#payload;
+    this.#payload = '';
+    return payload;
   }
 
   /** What whoever comes next has to know when this turn is given up. */

@@ -1,4 +1,5 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
+import type { Dispatcher } from 'undici';
 
 /** One event of the worker's stream. `data` is the worker's text, byte for byte. */
 export type WorkerEvent = { readonly kind: 'keepalive' | 'progress' | 'complete' | 'error'; readonly data: string };
@@ -6,54 +7,102 @@ export type WorkerEvent = { readonly kind: 'keepalive' | 'progress' | 'complete'
 /** The worker's stream is not what it should be (docs/simulated-worker.md). */
 export class WorkerProtocolFault extends Error {}
 
-/** Breaks a call off after its time in all, or when it is told to. */
-export class Deadline {
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+/** Breaks off calls that take too long in all. Each has the same time, so they are due as they came, and one timer does. */
+export class Deadlines {
+  readonly #ms: number;
+  /** When each call is due, in `performance.now()` time; the next one first. */
+  readonly #dueAt = new Map<WorkerCall, number>();
+  #timer: NodeJS.Timeout | undefined;
 
+  /** `ms`: what each call has in all. */
   constructor(ms: number) {
-    this.#timer = setTimeout(() => this.abort(new DOMException('The call took too long', 'TimeoutError')), ms);
+    this.#ms = ms;
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  abort(reason: unknown): void {
-    this.clear();
-    this.#controller.abort(reason);
+  watch(call: WorkerCall): void {
+    this.#dueAt.set(call, performance.now() + this.#ms);
+    this.#timer ??= this.#wait(this.#ms);
   }
 
   /** The call is over in time. */
-  clear(): void {
-    clearTimeout(this.#timer);
+  forget(call: WorkerCall): void {
+    this.#dueAt.delete(call);
+  }
+
+  #wait(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#check(), ms).unref();
+  }
+
+  #check(): void {
+    this.#timer = undefined;
+    for (const [call, dueAt] of this.#dueAt) {
+      const ms = dueAt - performance.now();
+      if (ms > 0) {
+        this.#timer = this.#wait(ms);
+        return;
+      }
+      call.fail(new DOMException('The call took too long', 'TimeoutError'));
+    }
   }
 }
 
 /** Room for 25 MB of voice as base64 in one event. */
 const MAX_EVENT_CHARS = 40_000_000;
+/** So many characters may be here unread before the connection is left unread as well. */
+const MAX_UNREAD_CHARS = 65_536;
+/** More of an error's body than this tells a person nothing. */
+const MAX_ERROR_CHARS = 2000;
 
-/** An open worker call: its events in the batches in which its bytes arrive. */
-export class WorkerCall {
-  readonly #deadline: Deadline;
-  readonly #chunks: AsyncIterator<Uint8Array, unknown>;
+/**
+ * A worker call. undici hands it the response as it arrives, without a stream between; its events are read in the
+ * batches in which their bytes came.
+ */
+export class WorkerCall implements Dispatcher.DispatchHandler {
+  readonly #deadlines: Deadlines;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #parser: EventSourceParser;
-  #batch: WorkerEvent[] = [];
-  #first: readonly WorkerEvent[] | undefined;
-  #fault: Error | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #status = 0;
+  #retryAfter: string | string[] | undefined;
+  /** The body of an answer other than `200`. */
+  #text = '';
+  #unread: WorkerEvent[] = [];
+  #unreadChars = 0;
+  /** Told of whatever comes next. */
+  #news: PromiseWithResolvers<void> | undefined;
   #ended = false;
+  #closed = false;
+  /** What broke the call. */
+  #fault: Error | undefined;
 
-  constructor(body: AsyncIterable<Uint8Array>, deadline: Deadline) {
-    this.#deadline = deadline;
-    this.#chunks = body[Symbol.asyncIterator]();
+  /** The call is watched until it is over. */
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines;
     this.#parser = createParser({
       maxBufferSize: MAX_EVENT_CHARS,
-      onEvent: ({ data }) => this.#batch.push({ kind: kindOf(data), data }),
+      onEvent: ({ data }) => {
+        this.#unread.push({ kind: kindOf(data), data });
+        this.#unreadChars += data.length;
+      },
       onError: (error) => {
-        if (error.type === 'max-buffer-size-exceeded') this.#fault = new WorkerProtocolFault(error.message);
+        if (error.type === 'max-buffer-size-exceeded') this.fail(new WorkerProtocolFault(error.message));
       },
     });
+    deadlines.watch(this);
+  }
+
+  /** The status of the response; 0 before there is one. */
+  get status(): number {
+    return this.#status;
+  }
+
+  get retryAfter(): string | string[] | undefined {
+    return this.#retryAfter;
+  }
+
+  /** As much of the body of an answer other than `200` as is worth telling. */
+  get text(): string {
+    return this.#text.slice(0, MAX_ERROR_CHARS);
   }
 
   /** The response has come to its end. */
@@ -61,38 +110,98 @@ export class WorkerCall {
     return this.#ended;
   }
 
-  /** Waits for the first events, which the next `read` answers. False when the stream ended without any. */
+  /** It was closed: nobody wants to know what becomes of it. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Waits for the first events, which the next `read` answers. False when the response ended without any, as an answer
+   * other than `200` does. Throws like `read`.
+   */
   async begin(): Promise<boolean> {
-    this.#first = await this.read();
-    return this.#first !== undefined;
+    for (;;) {
+      if (this.#closed) throw new Error('the call was broken off');
+      if (this.#unread.length) return true;
+      if (this.#ended) return false;
+      if (this.#fault) throw this.#fault;
+      this.#news = Promise.withResolvers();
+      await this.#news.promise;
+    }
   }
 
   /** The next events, at least one; undefined at the end of the response. Throws what broke the connection. */
   async read(): Promise<readonly WorkerEvent[] | undefined> {
-    if (this.#first) {
-      const first = this.#first;
-      this.#first = undefined;
-      return first;
-    }
-    for (;;) {
-      const { done, value } = await this.#chunks.next();
-      if (done) {
-        this.#ended = true;
-        return undefined;
-      }
-      this.#parser.feed(this.#decoder.decode(value, { stream: true }));
-      if (this.#fault) throw this.#fault;
-      if (this.#batch.length) {
-        const batch = this.#batch;
-        this.#batch = [];
-        return batch;
-      }
-    }
+    if (!(await this.begin())) return undefined;
+    const events = this.#unread;
+    this.#unread = [];
+    this.#unreadChars = 0;
+    this.#controller?.resume();
+    return events;
   }
 
-  /** Ends the call: breaks the connection off if it is still open. */
+  /** Ends the call: breaks the connection off if it is still open. What is still unread is dropped. */
   close(): void {
-    this.#deadline.abort(new Error('the call was broken off'));
+    this.#closed = true;
+    this.#unread = [];
+    if (!this.#ended && !this.#fault) this.fail(new Error('the call was broken off'));
+  }
+
+  /** Breaks the connection off. What has come before is still read. */
+  fail(fault: Error): void {
+    if (this.#ended || this.#fault) return;
+    this.#over();
+    this.#fault = fault;
+    this.#controller?.abort(fault);
+    this.#tell();
+  }
+
+  /** There is a connection, and nothing is sent yet. Before, undici cannot be told that a call is broken off. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#fault) controller.abort(this.#fault);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    this.#status = status;
+    this.#retryAfter = headers['retry-after'];
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#fault) return;
+    const text = this.#decoder.decode(chunk, { stream: true });
+    if (this.#status === 200) {
+      this.#parser.feed(text);
+      if (this.#unreadChars > MAX_UNREAD_CHARS) controller.pause();
+      if (this.#unread.length) this.#tell();
+      return;
+    }
+    this.#text += text;
+    if (this.#text.length < MAX_ERROR_CHARS) return;
+    this.onResponseEnd();
+    controller.abort(new Error('no more of it is worth telling'));
+  }
+
+  onResponseEnd(): void {
+    this.#ended = true;
+    this.#over();
+    this.#tell();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error);
+  }
+
+  #over(): void {
+    this.#deadlines.forget(this);
+  }
+
+  #tell(): void {
+    this.#news?.resolve();
   }
 }
 
@@ -101,7 +210,7 @@ export class WorkerCall {
  * whatever is written otherwise, and the two that end the stream, are parsed.
  */
 function kindOf(data: string): WorkerEvent['kind'] {
-  if (/^\{"type":"(status|progress|tool_use|tool_result)"/.test(data)) return 'progress';
+  if (/^\{"type":"(?:status|progress|tool_use|tool_result)"/.test(data)) return 'progress';
   try {
     const event: unknown = JSON.parse(data);
     const type = typeof event === 'object' && event !== null && 'type' in event ? event.type : undefined;

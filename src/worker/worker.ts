@@ -1,10 +1,13 @@
-import { Agent, type Dispatcher, errors, request } from 'undici';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { errors, Pool } from 'undici';
 import type { Outcome } from '../../machines/events.ts';
 import { retryAfterMs } from '../back-off.ts';
 import { type Trace, traceHeaders } from '../trace.ts';
-import { Deadline, WorkerCall, WorkerProtocolFault } from './call.ts';
+import { Deadlines, WorkerCall, WorkerProtocolFault } from './call.ts';
 
 export type WorkerSettings = {
+  /** An origin. */
   readonly baseUrl: string;
   readonly apiKey: string | undefined;
   readonly connectTimeoutMs: number;
@@ -17,78 +20,72 @@ export type WorkerSettings = {
  * answered, rather than nobody, or a gateway before it.
  */
 export type Opened =
-  | { readonly type: 'opened'; readonly call: WorkerCall }
+  | { readonly type: 'opened' }
   | { readonly type: 'refused'; readonly reached: boolean; readonly reason: string; readonly retryAfterMs: number }
   | { readonly type: 'ended'; readonly reached: boolean; readonly outcome: Outcome };
 
-/** What is sent to the worker: `payload` as it is. */
+/** What is sent to the worker: the payload as it is. It is taken once, and a large one let go of when it has been sent. */
 export type WorkerMessage = {
   readonly id: string;
-  readonly payload: string;
+  readonly takePayload: () => string;
   readonly attempt: number;
   readonly trace: Trace;
 };
 
-type RequestOptions = Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>;
-
 const RETRYABLE = new Set([429, 502, 503, 504]);
-/** More of an error's body than this tells a person nothing. */
-const MAX_ERROR_CHARS = 2000;
 const PROBE_TIMEOUT_MS = 3000;
+/** A payload of more characters is not kept until the answer has ended. */
+const LARGE_PAYLOAD_CHARS = 65_536;
 
 /** Speaks to the AI engine. */
 export class Worker {
   readonly #settings: WorkerSettings;
-  readonly #agent: Agent;
+  readonly #pool: Pool;
+  readonly #deadlines: Deadlines;
+  /** What each call has. */
+  readonly #headers: readonly string[];
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
     // No limit on connections: the slots bound the calls, and a pool's limit would park them silently.
-    this.#agent = new Agent({
+    this.#pool = new Pool(settings.baseUrl, {
       connect: { timeout: settings.connectTimeoutMs },
       headersTimeout: settings.idleTimeoutMs,
       bodyTimeout: settings.idleTimeoutMs,
       pipelining: 1,
     });
+    this.#deadlines = new Deadlines(settings.timeoutMs);
+    const authorization = settings.apiKey ? ['authorization', `Bearer ${settings.apiKey}`] : [];
+    this.#headers = ['content-type', 'application/json', 'accept', 'text/event-stream', ...authorization];
   }
 
-  /** Makes the call and waits for its first event. Leaving by `signal` breaks it off. Throws only what `signal` does. */
-  async open(message: WorkerMessage, signal: AbortSignal): Promise<Opened> {
-    const { baseUrl, apiKey, timeoutMs } = this.#settings;
-    const deadline = new Deadline(timeoutMs);
-    const leave = () => deadline.abort(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-    let opened = false;
+  /** Begins a call, which goes on until its response ends or it is closed. What comes of it, `opened` tells. */
+  call({ id, takePayload, attempt, trace }: WorkerMessage): WorkerCall {
+    const call = new WorkerCall(this.#deadlines);
+    const payload = takePayload();
+    const headers = [...this.#headers, 'idempotency-key', id, 'x-attempt', String(attempt)];
+    for (const [name, value] of Object.entries(traceHeaders(trace))) headers.push(name, value);
+    let body: string | Readable = payload;
+    if (payload.length > LARGE_PAYLOAD_CHARS) {
+      headers.push('content-length', String(Buffer.byteLength(payload)));
+      body = readOnce(payload);
+    }
+    this.#pool.dispatch({ method: 'POST', path: '/api/v1/chat/stream', headers, body }, call);
+    return call;
+  }
+
+  /** Waits for a call's first event. Throws only when the call was closed. */
+  async opened(call: WorkerCall): Promise<Opened> {
     try {
-      const response = await this.#request(`${baseUrl}/api/v1/chat/stream`, deadline.signal, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'text/event-stream',
-          'idempotency-key': message.id,
-          'x-attempt': String(message.attempt),
-          ...traceHeaders(message.trace),
-          ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
-        },
-        body: message.payload,
-      });
-      if (response.statusCode !== 200) {
-        const text = await beginning(response.body);
-        return refusal(response.statusCode, text, response.headers['retry-after']);
-      }
-      const call = new WorkerCall(response.body, deadline);
-      opened = await call.begin();
-      if (opened) return { type: 'opened', call };
+      if (await call.begin()) return { type: 'opened' };
+      if (call.status !== 200) return refusal(call);
       return { type: 'ended', reached: true, outcome: this.broken(new Error('it sent no event')) };
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (call.closed) throw error;
       const spoke = error instanceof WorkerProtocolFault;
       if (isTimeout(error) || spoke) return { type: 'ended', reached: spoke, outcome: this.broken(error) };
       const reason = `the worker cannot be reached (${codeOf(error)})`;
       return { type: 'refused', reached: false, reason, retryAfterMs: 0 };
-    } finally {
-      signal.removeEventListener('abort', leave);
-      if (!opened) deadline.clear();
     }
   }
 
@@ -104,32 +101,22 @@ export class Worker {
 
   /** True when the worker says that it is well. */
   async healthy(): Promise<boolean> {
+    const tooLate = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+    // undici heeds a signal only once there is a connection; then it sends nothing.
+    return Promise.race([this.#probe(tooLate), once(tooLate, 'abort').then(() => false)]);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #probe(signal: AbortSignal): Promise<boolean> {
     try {
-      const { statusCode, body } = await this.#request(
-        `${this.#settings.baseUrl}/health`,
-        AbortSignal.timeout(PROBE_TIMEOUT_MS),
-        { method: 'GET' },
-      );
+      const { statusCode, body } = await this.#pool.request({ method: 'GET', path: '/health', signal });
       await body.dump();
       return statusCode === 200;
     } catch {
       return false;
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#agent.destroy();
-  }
-
-  /** Asks the worker until `signal` aborts. undici heeds that only once there is a connection; then it sends nothing. */
-  async #request(url: string, signal: AbortSignal, options: RequestOptions): Promise<Dispatcher.ResponseData> {
-    const aborted = Promise.withResolvers<never>();
-    const leave = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-    try {
-      return await Promise.race([request(url, { ...options, dispatcher: this.#agent, signal }), aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', leave);
     }
   }
 }
@@ -138,7 +125,7 @@ export function failed(code: string, error: string): Outcome {
   return { status: 'failed', code, error };
 }
 
-function refusal(status: number, body: string, retryAfter: string | string[] | undefined): Opened {
+function refusal({ status, text, retryAfter }: WorkerCall): Opened {
   if (RETRYABLE.has(status)) {
     const reason = `the worker answered ${status}`;
     return { type: 'refused', reached: status === 429, reason, retryAfterMs: retryAfterMs(retryAfter) };
@@ -148,18 +135,18 @@ function refusal(status: number, body: string, retryAfter: string | string[] | u
     return { type: 'ended', reached: true, outcome: failed('worker_unauthorized', error) };
   }
   const code = status < 500 ? 'worker_rejected' : 'worker_error';
-  return { type: 'ended', reached: true, outcome: failed(code, `The worker answered ${status}: ${sentence(body)}`) };
+  return { type: 'ended', reached: true, outcome: failed(code, `The worker answered ${status}: ${sentence(text)}`) };
 }
 
-/** As much of an error's body as is worth telling. */
-async function beginning(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const chunk of body) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length >= MAX_ERROR_CHARS) break;
-  }
-  return text.slice(0, MAX_ERROR_CHARS);
+/** Lets go of a payload as it is sent: as a text, undici keeps it until the answer has ended. */
+function readOnce(payload: string): Readable {
+  let unread: string | undefined = payload;
+  return new Readable({
+    read() {
+      this.push(unread === undefined ? null : Buffer.from(unread));
+      unread = undefined;
+    },
+  });
 }
 
 /** The worker's own words, when it gave any. */

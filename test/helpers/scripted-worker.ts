@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
@@ -11,27 +12,31 @@ export const COMPLETE = {
 /** A call whose response the test writes itself. */
 export class ScriptedCall {
   readonly userId: string;
-  readonly #response: ServerResponse;
+  /** For what `say` has no words for. */
+  readonly response: ServerResponse;
+  /** Resolves when the response is over, at its end or before. */
+  readonly over: Promise<unknown>;
 
   constructor(userId: string, response: ServerResponse) {
     this.userId = userId;
-    this.#response = response;
+    this.response = response;
+    this.over = once(response, 'close');
   }
 
   /** Answers `200`, and sends events, in one write. */
   say(...events: readonly object[]): void {
-    if (!this.#response.headersSent) this.#response.writeHead(200, { 'content-type': 'text/event-stream' });
-    this.#response.write(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+    if (!this.response.headersSent) this.response.writeHead(200, { 'content-type': 'text/event-stream' });
+    this.response.write(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
   }
 
   /** Answers with an error, in the worker's own words. */
   refuse(status: number, error: string): void {
-    this.#response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+    this.response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
   }
 
   /** Ends the response. */
   end(): void {
-    this.#response.end();
+    this.response.end();
   }
 }
 

@@ -1,9 +1,10 @@
-import { Readable } from 'node:stream';
 import test from 'ava';
 import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
 import { encode } from '../../src/stream/frame.ts';
-import { Deadline, WorkerCall } from '../../src/worker/call.ts';
+import type { WorkerCall } from '../../src/worker/call.ts';
+import { aCaller, aMessageOf } from '../helpers/caller.ts';
+import { aScriptedWorker } from '../helpers/scripted-worker.ts';
 
 /** What a worker may say in one event: any text, of one line or several. */
 const aText = fc.oneof(
@@ -32,6 +33,8 @@ function cut(bytes: Uint8Array, places: readonly number[]): Buffer[] {
 }
 
 test('whatever the worker says and wherever its bytes are cut, a listener reads the same texts', async (t) => {
+  const script = await aScriptedWorker(t);
+  const worker = aCaller(t, script.url);
   await fc.assert(
     fc.asyncProperty(
       // A carriage return within a line would end it: no event can hold one.
@@ -40,8 +43,12 @@ test('whatever the worker says and wherever its bytes are cut, a listener reads 
       fc.array(fc.nat(), { maxLength: 50 }),
       async (texts, end, places) => {
         const wire = texts.map((text) => `data: ${text.replaceAll('\n', `${end}data: `)}${end}${end}`).join('');
-        const body = Readable.from(cut(Buffer.from(wire), places).filter(({ length }) => length > 0));
-        const read = await allOf(new WorkerCall(body, new Deadline(60_000)));
+        const call = worker.call(aMessageOf('u'));
+        const { response } = await script.call(script.calls.length + 1);
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        for (const chunk of cut(Buffer.from(wire), places)) response.write(chunk);
+        response.end();
+        const read = await allOf(call);
         t.deepEqual(read, texts);
 
         const relayed: string[] = [];
