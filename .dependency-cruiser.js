@@ -105,7 +105,7 @@ export default {
           '^src/store/(store|events|result)[.]ts$',
           '^src/callbacks/details[.]ts$',
           '^src/worker/origins[.]ts$',
-          '^src/(errors|json|trace)[.]ts$',
+          '^src/(errors|ids|json|trace)[.]ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

@@ -1,7 +1,6 @@
 import Router from '@koa/router';
 import Koa, { type Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { v7 as uuid } from 'uuid';
 import type { Sweeper } from '../actors/sweeper.ts';
 import type { Users } from '../actors/users.ts';
 import type { WorkerHealth } from '../actors/worker-health.ts';
@@ -9,6 +8,7 @@ import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
 import type { Overview } from '../dashboard/overview.ts';
 import { Refusal } from '../errors.ts';
+import { newId } from '../ids.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
@@ -105,7 +105,7 @@ export function createApp(services: Services): Koa {
 /** The client's own request id if it is a sane one, so that its logs and ours can be laid side by side. */
 const requestId: Middleware = async (ctx, next) => {
   const given = ctx.get('X-Request-Id');
-  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
+  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : newId();
   ctx.state['requestId'] = id;
   ctx.set('X-Request-Id', id);
   await next();

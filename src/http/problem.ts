@@ -2,8 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { v7 as uuid } from 'uuid';
 import { Refusal, StoreUnavailable } from '../errors.ts';
+import { newId } from '../ids.ts';
 import type { Metrics } from '../metrics.ts';
 
 /** Answers every fault, thrown or left by the router, as problem details (RFC 9457). The only place that does. */
@@ -37,7 +37,7 @@ export function refuseRequest(error: Error, socket: Duplex): void {
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
-    `X-Request-Id: ${uuid()}`,
+    `X-Request-Id: ${newId()}`,
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
