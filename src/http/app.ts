@@ -67,8 +67,11 @@ export function createApp(services: Services): Koa {
   health.get('/health/ready', getReady(services));
 
   const docs = docsRouter();
+  const dashboard = dashboardRouter();
 
+  const guard = [authenticate(services.keys), wellFormedPath] as const;
   const api = new Router({ prefix: '/api/v1' });
+  api.use(...guard);
   api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
   api.get('/stream', getStream(services));
   api.get('/queue/:user_id', getQueue(services));
@@ -90,34 +93,34 @@ export function createApp(services: Services): Koa {
   app.use(requestId);
   app.use(problems(services.log, services.metrics));
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
+  // Messages come first: each router costs whatever does not end in it.
+  app.use(api.routes());
+  app.use(engineRouter(services).routes());
   app.use(health.routes()).use(health.allowedMethods());
   app.use(docs.routes()).use(docs.allowedMethods());
-  const dashboard = dashboardRouter();
   app.use(dashboard.routes()).use(dashboard.allowedMethods());
-  app.use(engineRouter(services).routes());
-  app.use(authenticate(services.keys));
-  app.use(wellFormedPath);
+  for (const middleware of guard) app.use(middleware);
   app.use(operator.routes()).use(operator.allowedMethods());
-  app.use(api.routes()).use(api.allowedMethods());
+  app.use(api.allowedMethods());
   return app;
 }
 
 /** The client's own request id if it is a sane one, so that its logs and ours can be laid side by side. */
-const requestId: Middleware = async (ctx, next) => {
+const requestId: Middleware = (ctx, next) => {
   const given = ctx.get('X-Request-Id');
   const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : newId();
   ctx.state['requestId'] = id;
   ctx.set('X-Request-Id', id);
-  await next();
+  return next();
 };
 
 /** The router would take a path that cannot be decoded as it is, and with it a user who does not exist. */
-const wellFormedPath: Middleware = async (ctx, next) => {
+const wellFormedPath: Middleware = (ctx, next) => {
   try {
     decodeURIComponent(ctx.path);
   } catch {
     const detail = 'The path is not valid percent-encoding. Encode it as UTF-8.';
     throw new Refusal(400, 'malformed_path', detail);
   }
-  await next();
+  return next();
 };
