@@ -66,9 +66,6 @@ export function createApp(services: Services): Koa {
   health.get('/health/live', getLive);
   health.get('/health/ready', getReady(services));
 
-  const docs = docsRouter();
-  const dashboard = dashboardRouter();
-
   const guard = [authenticate(services.keys), wellFormedPath] as const;
   const api = new Router({ prefix: '/api/v1' });
   api.use(...guard);
@@ -96,11 +93,12 @@ export function createApp(services: Services): Koa {
   // Messages come first: each router costs whatever does not end in it.
   app.use(api.routes());
   app.use(engineRouter(services).routes());
-  app.use(health.routes()).use(health.allowedMethods());
-  app.use(docs.routes()).use(docs.allowedMethods());
-  app.use(dashboard.routes()).use(dashboard.allowedMethods());
+  app.use(health.routes());
+  app.use(docsRouter().routes());
+  app.use(dashboardRouter().routes());
   for (const middleware of guard) app.use(middleware);
-  app.use(operator.routes()).use(operator.allowedMethods());
+  app.use(operator.routes());
+  // The paths that any of them knows, not only its own.
   app.use(api.allowedMethods());
   return app;
 }
