@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { v7 as uuid } from 'uuid';
 import type { Destination } from '../machines/events.ts';
 import { Deliveries } from './actors/deliveries.ts';
 import { Effects } from './actors/effects.ts';
@@ -20,6 +19,7 @@ import { createApp } from './http/app.ts';
 import { Passthrough } from './http/engine/passthrough.ts';
 import { Keys } from './http/keys.ts';
 import { refuseRequest } from './http/problem.ts';
+import { newId } from './ids.ts';
 import type { Inspector } from './inspector/inspector.ts';
 import { Metrics } from './metrics.ts';
 import { logNotice } from './store/notice.ts';
@@ -56,7 +56,7 @@ export async function startBroker(
   log: Logger,
   { through = (store: Store) => store, metrics = new Metrics() } = {},
 ): Promise<Broker> {
-  const brokerId = uuid();
+  const brokerId = newId();
   const inspector = await loadInspector(config);
   const inspection = inspector ? { inspect: inspector.inspect } : {};
   const opened = await openStore(config, log, {

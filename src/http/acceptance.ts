@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
-import { v7 as uuid } from 'uuid';
 import { Refusal } from '../errors.ts';
+import { newId } from '../ids.ts';
 import { writeLine } from '../log.ts';
 import type { Enqueued, NewMessage } from '../store/store.ts';
 import type { Feed } from '../stream/feed.ts';
@@ -27,7 +27,7 @@ export async function accept(
   message: Omit<NewMessage, 'id' | 'trace'> & { readonly userId: string },
   streamed: boolean,
 ): Promise<Accepted> {
-  const id = uuid();
+  const id = newId();
   const { userId, ...rest } = message;
   const { queue } = rest;
   const trace: Trace = {

@@ -66,9 +66,9 @@ export function createApp(services: Services): Koa {
   health.get('/health/live', getLive);
   health.get('/health/ready', getReady(services));
 
-  const docs = docsRouter();
-
+  const guard = [authenticate(services.keys), wellFormedPath] as const;
   const api = new Router({ prefix: '/api/v1' });
+  api.use(...guard);
   api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
   api.get('/stream', getStream(services));
   api.get('/queue/:user_id', getQueue(services));
@@ -91,25 +91,26 @@ export function createApp(services: Services): Koa {
   app.use(requestId);
   app.use(problems(services.log, services.metrics));
   if (services.corsOrigins.size) app.use(allowOrigins(services.corsOrigins));
-  app.use(health.routes()).use(health.allowedMethods());
-  app.use(docs.routes()).use(docs.allowedMethods());
-  const dashboard = dashboardRouter();
-  app.use(dashboard.routes()).use(dashboard.allowedMethods());
+  // Messages come first: each router costs whatever does not end in it.
+  app.use(api.routes());
   app.use(engineRouter(services).routes());
-  app.use(authenticate(services.keys));
-  app.use(wellFormedPath);
-  app.use(operator.routes()).use(operator.allowedMethods());
-  app.use(api.routes()).use(api.allowedMethods());
+  app.use(health.routes());
+  app.use(docsRouter().routes());
+  app.use(dashboardRouter().routes());
+  for (const middleware of guard) app.use(middleware);
+  app.use(operator.routes());
+  // The paths that any of them knows, not only its own.
+  app.use(api.allowedMethods());
   return app;
 }
 
 /** The router would take a path that cannot be decoded as it is, and with it a user who does not exist. */
-const wellFormedPath: Middleware = async (ctx, next) => {
+const wellFormedPath: Middleware = (ctx, next) => {
   try {
     decodeURIComponent(ctx.path);
   } catch {
     const detail = 'The path is not valid percent-encoding. Encode it as UTF-8.';
     throw new Refusal(400, 'malformed_path', detail);
   }
-  await next();
+  return next();
 };

@@ -4,7 +4,7 @@ import { type Keys, keyOf } from './keys.ts';
 
 /** Lets only holders of a key pass; to a message's events also who has its token. */
 export function authenticate(keys: Keys): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     if (keys.required) {
       const given = keyOf(ctx);
       const token = ctx.path === '/api/v1/stream' ? ctx.query['token'] : undefined;
@@ -13,7 +13,7 @@ export function authenticate(keys: Keys): Middleware {
         if (!keys.know(given)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
       }
     }
-    await next();
+    return next();
   };
 }
 

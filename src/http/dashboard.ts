@@ -9,7 +9,7 @@ import { dataOf, encode, type Frame } from '../stream/frame.ts';
 import type { Services } from './app.ts';
 import { asset, content, withoutSlash } from './assets.ts';
 import { getDeadLetters } from './dead-letters.ts';
-import { getStream, STREAM_HEADERS } from './stream.ts';
+import { beginStream, getStream } from './stream.ts';
 
 const PAGE = new URL('../dashboard/page/', import.meta.url);
 
@@ -49,12 +49,8 @@ export function dashboardRouter(): Router {
 /** `GET /api/v1/dashboard/events`: the last hour, then how things stand, once a second. */
 export function getDashboardEvents({ overview }: Services): Middleware {
   return (ctx) => {
-    ctx.respond = false;
-    ctx.status = 200;
-    ctx.set(STREAM_HEADERS);
-    ctx.res.writeHead(200, ctx.response.headers);
-    if (ctx.method === 'HEAD') ctx.res.end();
-    else overview.open(ctx.res);
+    const response = beginStream(ctx);
+    if (response) overview.open(response);
   };
 }
 

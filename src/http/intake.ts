@@ -1,4 +1,4 @@
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { writeDetails } from '../callbacks/details.ts';
 import { Refusal } from '../errors.ts';
 import { queuedEvent } from '../store/events.ts';
@@ -9,6 +9,8 @@ import type { Services } from './app.ts';
 import { type MessageBody, queueOf, readMessage } from './schema.ts';
 import { answerStream, streamMessage, streamUrl } from './stream.ts';
 
+const EVENT_STREAM = 'text/event-stream';
+
 /** `POST /api/v1/message`: durable before the answer, which is `202` or, when asked for, the event stream itself. */
 export function postMessage(services: Services): Middleware {
   const { hub, keys } = services;
@@ -17,7 +19,7 @@ export function postMessage(services: Services): Middleware {
     const body = readMessage(ctx.request.body);
     const queue = queueOf(body, body.org_id);
     await mustHaveRoom(services, body.if_busy === 'interrupt' ? queue : undefined);
-    const streamed = ctx.accepts('json', 'text/event-stream') === 'text/event-stream';
+    const streamed = wantsStream(ctx);
     const message = {
       queue,
       userId: body.user_id,
@@ -39,6 +41,13 @@ export function postMessage(services: Services): Middleware {
       ...(enqueued.type === 'duplicate' ? { duplicate: true } : {}),
     };
   };
+}
+
+/** One thing that is named alone needs no weighing, nor does what names no kind of text. */
+function wantsStream(ctx: Context): boolean {
+  const accepted = ctx.get('Accept');
+  if (accepted === EVENT_STREAM) return true;
+  return /text\//i.test(accepted) && ctx.accepts('json', EVENT_STREAM) === EVENT_STREAM;
 }
 
 /** Where the message's end is told, if the client wants that. */

@@ -2,8 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { v7 as uuid } from 'uuid';
 import { Refusal, StoreUnavailable } from '../errors.ts';
+import { newId } from '../ids.ts';
 import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { requestIdOf } from './request-id.ts';
@@ -54,7 +54,7 @@ export function refuseRequest(log: Logger, error: Error, socket: Duplex): void {
   const refusal = large
     ? new Refusal(431, 'headers_too_large', 'The path and the headers together are larger than 16 kB. Send less.')
     : new Refusal(400, 'malformed_request', 'This is not a valid HTTP/1.1 request.');
-  const requestId = uuid();
+  const requestId = newId();
   const { status, code } = refusal;
   writeLine(log, 'debug', 'a request was refused', () => ({ request_id: requestId, status, code }));
   const body = JSON.stringify(problemOf(refusal));

@@ -1,13 +1,13 @@
 import type { Context, Middleware } from 'koa';
-import { v7 as uuid } from 'uuid';
+import { newId } from '../ids.ts';
 
 /** Names each request: as the client does if that is a sane name, so that its logs and ours can be laid side by side. */
-export const requestId: Middleware = async (ctx, next) => {
+export const requestId: Middleware = (ctx, next) => {
   const given = ctx.get('X-Request-Id');
-  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuid();
+  const id = /^[\x21-\x7e]{1,128}$/.test(given) ? given : newId();
   ctx.state['requestId'] = id;
   ctx.set('X-Request-Id', id);
-  await next();
+  return next();
 };
 
 /** The name of a request. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import { Refusal } from '../errors.ts';
 import { hasEnded } from '../store/events.ts';
@@ -10,7 +11,7 @@ import type { Services } from './app.ts';
 import type { Keys } from './keys.ts';
 import { readStreamQuery } from './schema.ts';
 
-export const STREAM_HEADERS = {
+const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
@@ -18,10 +19,9 @@ export const STREAM_HEADERS = {
 
 /** Where a message's events are read, with the token that opens them when keys are asked for. */
 export function streamUrl(keys: Keys, queue: string, messageId: string): string {
-  // %20 rather than +: what is copied from here into a path means the same there.
   const token = keys.tokenFor(queue, messageId);
-  const query = new URLSearchParams({ user_id: queue, message_id: messageId, ...(token ? { token } : {}) });
-  return `/api/v1/stream?${query.toString().replaceAll('+', '%20')}`;
+  const query = `user_id=${encodeURIComponent(queue)}&message_id=${encodeURIComponent(messageId)}`;
+  return `/api/v1/stream?${query}${token === undefined ? '' : `&token=${token}`}`;
 }
 
 /**
@@ -86,22 +86,27 @@ export function answerStream(
   first: readonly Frame[],
   dialect: Dialect = EVENTS,
 ): void {
-  ctx.respond = false;
-  ctx.status = 200;
-  ctx.set(STREAM_HEADERS);
-  const { res } = ctx;
-  res.writeHead(200, ctx.response.headers);
-  if (ctx.method === 'HEAD') {
-    res.end();
+  const response = beginStream(ctx);
+  if (!response) {
     hub.leave(feed);
     return;
   }
   hub
-    .attend(new Listener(feed, res, after, dialect).run(first))
+    .attend(new Listener(feed, response, after, dialect).run(first))
     // The store went away: the client comes back with Last-Event-ID and misses nothing.
     .catch(() => {})
     .finally(() => {
       hub.leave(feed);
-      res.end();
+      response.end();
     });
+}
+
+/** Begins the answer as a stream of events, which is then out of Koa's hands. Undefined when only its head was asked for. */
+export function beginStream(ctx: Context): ServerResponse | undefined {
+  const { res } = ctx;
+  ctx.respond = false;
+  res.writeHead(200, STREAM_HEADERS);
+  if (ctx.method !== 'HEAD') return res;
+  res.end();
+  return undefined;
 }

@@ -6,6 +6,9 @@ import { encode, type Frame } from './frame.ts';
 const MAX_FRAMES = 1024;
 const MAX_BYTES = 1_000_000;
 
+/** Is told whenever there is news. */
+export type Follower = { wake(): void };
+
 /**
  * The live end of one message's log on this broker, shared by all who listen to it here.
  * It holds the newest events only, and no listener's buffer: each listener keeps nothing but its place.
@@ -15,7 +18,7 @@ export class Feed {
   readonly messageId: string;
   readonly #store: Store;
   readonly #frames: Frame[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #followers = new Set<Follower>();
   #bytes = 0;
   /** Id of the newest event in `#frames` or before them; undefined until the log was read or an event came. */
   #last: number | undefined;
@@ -28,6 +31,7 @@ export class Feed {
   #changes = 0;
   #reading = false;
   #version = 0;
+  #waking = false;
   #ended = false;
   #closed = false;
 
@@ -92,18 +96,27 @@ export class Feed {
     if (this.#last === undefined) this.#begin(1, position);
   }
 
+  /** Wakes a follower at all news from now on: once for all that comes at the same time. */
+  follow(follower: Follower): void {
+    this.#followers.add(follower);
+  }
+
+  unfollow(follower: Follower): void {
+    this.#followers.delete(follower);
+  }
+
   /** Resolves once there is news since `version`, or when `signal` aborts. */
   news(version: number, signal: AbortSignal): Promise<void> {
-    if (version !== this.#version) return Promise.resolve();
+    if (version !== this.#version || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
-        this.#waiting.delete(wake);
+        this.unfollow(follower);
         signal.removeEventListener('abort', wake);
         resolve();
       };
+      const follower = { wake };
+      this.follow(follower);
       signal.addEventListener('abort', wake, { once: true });
-      this.#waiting.add(wake);
-      if (signal.aborted) wake();
     });
   }
 
@@ -208,7 +221,11 @@ export class Feed {
 
   #wake(): void {
     this.#version += 1;
-    const waiting = [...this.#waiting];
-    for (const wake of waiting) wake();
+    if (this.#waking || !this.#followers.size) return;
+    this.#waking = true;
+    queueMicrotask(() => {
+      this.#waking = false;
+      for (const follower of this.#followers) follower.wake();
+    });
   }
 }

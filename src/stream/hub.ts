@@ -5,7 +5,8 @@ type Open = { readonly feed: Feed; listeners: number };
 
 /** A queue some of whose messages are listened to here: one subscription, and one reading of its places at a time. */
 type Watched = {
-  readonly feeds: Map<string, Feed>;
+  /** By message. */
+  readonly open: Map<string, Open>;
   readonly watching: Promise<() => void>;
   placing: boolean;
   moved: boolean;
@@ -14,7 +15,6 @@ type Watched = {
 /** All feeds of this broker. A queue is watched in the store while someone here listens to one of its messages. */
 export class Hub {
   readonly #store: Store;
-  readonly #open = new Map<string, Open>();
   readonly #queues = new Map<string, Watched>();
   #listeners = 0;
   #streams = 0;
@@ -48,17 +48,17 @@ export class Hub {
    * Every join is followed by one `leave`. Throws StoreUnavailable, and has then left already.
    */
   async join(queue: string, messageId: string): Promise<Feed> {
-    const key = keyOf(queue, messageId);
-    let open = this.#open.get(key);
+    const watched = this.#queues.get(queue) ?? this.#watch(queue);
+    let open = watched.open.get(messageId);
     if (!open || open.feed.ended) {
       open = { feed: new Feed(this.#store, queue, messageId), listeners: 0 };
-      this.#open.set(key, open);
+      watched.open.set(messageId, open);
     }
     open.listeners += 1;
     this.#listeners += 1;
     const { feed } = open;
     try {
-      await this.#watch(feed).watching;
+      await watched.watching;
       return feed;
     } catch (error) {
       this.leave(feed);
@@ -68,16 +68,14 @@ export class Hub {
 
   leave(feed: Feed): void {
     this.#listeners -= 1;
-    const key = keyOf(feed.queue, feed.messageId);
-    const open = this.#open.get(key);
+    const watched = this.#queues.get(feed.queue);
+    const open = watched?.open.get(feed.messageId);
     // A feed that had ended may have given its place to a newer one; whoever still reads it needs nothing from here.
-    if (!open || open.feed !== feed) return;
+    if (!watched || open?.feed !== feed) return;
     open.listeners -= 1;
     if (open.listeners > 0) return;
-    this.#open.delete(key);
-    const watched = this.#queues.get(feed.queue);
-    watched?.feeds.delete(feed.messageId);
-    if (!watched || watched.feeds.size) return;
+    watched.open.delete(feed.messageId);
+    if (watched.open.size) return;
     this.#queues.delete(feed.queue);
     watched.watching.then(
       (stop) => stop(),
@@ -87,29 +85,24 @@ export class Hub {
 
   /** Ends every feed: the broker is stopping. */
   close(): void {
-    for (const { feed } of [...this.#open.values()]) feed.close();
+    for (const { open } of this.#queues.values()) for (const { feed } of open.values()) feed.close();
   }
 
-  #watch(feed: Feed): Watched {
-    let watched = this.#queues.get(feed.queue);
-    if (!watched) {
-      const made: Watched = {
-        feeds: new Map(),
-        watching: this.#store.watch(feed.queue, (change) => this.#heard(feed.queue, made, change)),
-        placing: false,
-        moved: false,
-      };
-      watched = made;
-      this.#queues.set(feed.queue, watched);
-    }
-    watched.feeds.set(feed.messageId, feed);
+  #watch(queue: string): Watched {
+    const watched: Watched = {
+      open: new Map(),
+      watching: this.#store.watch(queue, (change) => this.#heard(queue, watched, change)),
+      placing: false,
+      moved: false,
+    };
+    this.#queues.set(queue, watched);
     return watched;
   }
 
   #heard(queue: string, watched: Watched, change: Change): void {
-    const { feeds } = watched;
     // Without a message the news is of all of them: some may have been missed.
-    for (const feed of change.messageId ? [feeds.get(change.messageId)] : feeds.values()) feed?.change(change);
+    if (change.messageId) watched.open.get(change.messageId)?.feed.change(change);
+    else for (const { feed } of watched.open.values()) feed.change(change);
     if (!change.moved) return;
     watched.moved = true;
     if (!watched.placing) void this.#place(queue, watched);
@@ -119,10 +112,10 @@ export class Hub {
   async #place(queue: string, watched: Watched): Promise<void> {
     watched.placing = true;
     try {
-      while (watched.moved && watched.feeds.size) {
+      while (watched.moved && watched.open.size) {
         watched.moved = false;
         const { waiting } = await this.#store.queue(queue);
-        for (const [index, { id }] of waiting.entries()) watched.feeds.get(id)?.place(index + 1);
+        for (const [index, { id }] of waiting.entries()) watched.open.get(id)?.feed.place(index + 1);
       }
     } catch {
       // Places are told in passing; the next move tells them again.
@@ -130,8 +123,4 @@ export class Hub {
       watched.placing = false;
     }
   }
-}
-
-function keyOf(queue: string, messageId: string): string {
-  return `${messageId} ${queue}`;
 }

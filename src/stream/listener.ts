@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { LogPage } from '../store/store.ts';
 import { type Dialect, EVENTS } from './dialect.ts';
-import type { Feed } from './feed.ts';
+import type { Feed, Follower } from './feed.ts';
 import { encode, type Frame } from './frame.ts';
 
 /** Events read from the log at a time. */
@@ -18,11 +18,15 @@ const EMPTY = Buffer.alloc(0);
  * One open response that follows a message. It keeps its place and, while the client takes them, the events it is about
  * to write. A client that does not keep up costs one slice: the rest is in the feed or the log, and is got again later.
  */
-export class Listener {
+export class Listener implements Follower {
   readonly #feed: Feed;
   readonly #dialect: Dialect;
   readonly #response: ServerResponse;
-  readonly #gone = new AbortController();
+  readonly #end = Promise.withResolvers<void>();
+  #over = false;
+  /** Waits for the client or for the log, not for news. */
+  #busy = false;
+  #idle: NodeJS.Timeout | undefined;
   /** Id of the last event taken up for writing. */
   #sent: number;
   #position: Frame | undefined;
@@ -40,52 +44,74 @@ export class Listener {
     this.#response = response;
     this.#sent = after;
     this.#keepalive = feed.keepalive;
-    response.once('close', () => this.#gone.abort());
-    response.on('error', () => this.#gone.abort());
+    const gone = () => this.#finish();
+    response.once('close', gone);
+    response.on('error', gone);
     // One that has closed already says so no more.
-    if (response.destroyed) this.#gone.abort();
+    if (response.destroyed) this.#finish();
   }
 
   /** Follows the message to its last event, or until the client or the broker goes. Throws StoreUnavailable. */
-  async run(first: readonly Frame[] = []): Promise<void> {
-    const { opening, idleMs } = this.#dialect;
-    const idle = setInterval(() => this.#idle(), idleMs);
-    try {
-      if (opening.length) this.#response.write(opening);
+  run(first: readonly Frame[] = []): Promise<void> {
+    if (!this.#over) {
+      const { opening, idleMs } = this.#dialect;
+      this.#idle = setInterval(() => this.#keepOpen(), idleMs);
       this.#unsent = first;
-      while (!this.#gone.signal.aborted) {
-        if (this.#response.writableNeedDrain) await this.#drained();
-        else if (this.#rest.length || this.#unsent.length) this.#write();
-        else if (this.#last) {
-          this.#response.end();
-          return;
-        } else if (this.#feed.closed) {
-          this.#response.write(this.#dialect.farewell());
-          return;
-        } else if (!(await this.#get())) return;
-      }
-    } finally {
-      clearInterval(idle);
+      this.#rest = Buffer.concat([opening, this.#take()]);
+      this.#feed.follow(this);
+      this.wake();
+    }
+    return this.#end.promise;
+  }
+
+  /** Goes on as far as it can: there is news, or what it waited for is here. */
+  wake(): void {
+    try {
+      while (!this.#over && !this.#busy && this.#step());
+    } catch (error) {
+      this.#finish(error);
     }
   }
 
-  /** Gets what comes next, or waits for news of it. False when the message was forgotten, or its log goes on in another feed. */
-  async #get(): Promise<boolean> {
-    const { version } = this.#feed;
-    const frames = this.#feed.after(this.#sent) ?? (await this.#page());
-    if (!frames) return false;
-    this.#unsent = frames.length ? frames : this.#passing();
-    if (this.#unsent.length) return true;
-    // It was retried after its last event had come here: whoever has not read that far comes back for the rest.
-    if (this.#feed.ended) return false;
-    await this.#feed.news(version, this.#gone.signal);
+  /** One step; false when there is nothing to do before the next news. */
+  #step(): boolean {
+    if (this.#response.writableNeedDrain) this.#awaitDrain();
+    else if (this.#rest.length || this.#unsent.length) this.#write();
+    else if (this.#last) {
+      this.#response.end();
+      this.#finish();
+    } else if (this.#feed.closed) {
+      this.#response.write(this.#dialect.farewell());
+      this.#finish();
+    } else {
+      const frames = this.#feed.after(this.#sent);
+      if (frames) return this.#got(frames);
+      this.#readPage();
+    }
     return true;
   }
 
-  /** The next page of the log. Undefined when the message was forgotten. */
-  async #page(): Promise<readonly Frame[] | undefined> {
-    const page = await this.#feed.read(this.#sent, PAGE_EVENTS);
-    return page && encodePage(page);
+  /** Takes what was got, or what is told in passing. False when that is nothing. */
+  #got(frames: readonly Frame[]): boolean {
+    this.#unsent = frames.length ? frames : this.#passing();
+    if (this.#unsent.length) return true;
+    // It was retried after its last event had come here: whoever has not read that far comes back for the rest.
+    if (this.#feed.ended) this.#finish();
+    return false;
+  }
+
+  /** Gets the next page of the log; is over when the message was forgotten. */
+  #readPage(): void {
+    const { version } = this.#feed;
+    this.#busy = true;
+    this.#feed
+      .read(this.#sent, PAGE_EVENTS)
+      .then((page) => {
+        this.#busy = false;
+        if (!page) this.#finish();
+        else if (this.#got(encodePage(page)) || version !== this.#feed.version) this.wake();
+      })
+      .catch((error: unknown) => this.#finish(error));
   }
 
   /** What is not stored, told once each. */
@@ -103,7 +129,7 @@ export class Listener {
   #write(): void {
     if (!this.#rest.length) this.#rest = this.#take();
     if (this.#rest.length) this.#response.write(this.#rest.subarray(0, SLICE_BYTES));
-    this.#rest = this.#rest.subarray(SLICE_BYTES);
+    this.#rest = this.#rest.length > SLICE_BYTES ? this.#rest.subarray(SLICE_BYTES) : EMPTY;
   }
 
   /** Takes up events for one slice, or one that is larger. */
@@ -128,29 +154,36 @@ export class Listener {
     return others.length ? Buffer.concat(rendered) : only;
   }
 
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const response = this.#response;
-      const { signal } = this.#gone;
-      const slow = setTimeout(() => {
-        this.#unsent = [];
-      }, SLOW_AFTER_MS);
-      const stalled = setTimeout(() => response.destroy(), STALLED_AFTER_MS);
-      const done = () => {
-        clearTimeout(slow);
-        clearTimeout(stalled);
-        response.removeListener('drain', done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      response.once('drain', done);
-      signal.addEventListener('abort', done, { once: true });
-      if (signal.aborted) done();
-    });
+  #awaitDrain(): void {
+    const response = this.#response;
+    this.#busy = true;
+    const slow = setTimeout(() => {
+      this.#unsent = [];
+    }, SLOW_AFTER_MS);
+    const stalled = setTimeout(() => response.destroy(), STALLED_AFTER_MS);
+    const done = () => {
+      clearTimeout(slow);
+      clearTimeout(stalled);
+      response.removeListener('drain', done);
+      response.removeListener('close', done);
+      this.#busy = false;
+      this.wake();
+    };
+    response.once('drain', done);
+    response.once('close', done);
   }
 
-  #idle(): void {
+  #keepOpen(): void {
     if (!this.#response.writableLength && !this.#rest.length) this.#response.write(this.#dialect.idle);
+  }
+
+  #finish(error?: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#idle);
+    this.#feed.unfollow(this);
+    if (error === undefined) this.#end.resolve();
+    else this.#end.reject(error);
   }
 }
 

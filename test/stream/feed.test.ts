@@ -73,3 +73,21 @@ test('a feed that has missed the end of a log goes on with the one that was begu
   t.is(feed.after(claim.last), undefined, 'what is void has to be read, and is not there');
   t.like(await feed.read(claim.last, 10), { after: 5, last: 6 });
 });
+
+test('a follower is woken once for all news of one moment, and not once it has left', async (t) => {
+  const { store, claim, feed } = await aFeed(t);
+  const { last } = claim;
+  const first = await grown(store, claim, last, 2);
+  const second = await grown(store, claim, last + 2, 1);
+  const heard: unknown[] = [];
+  const follower = { wake: () => heard.push(idsAfter(feed, last)) };
+  feed.follow(follower);
+  feed.change(first);
+  feed.change(second);
+  await feed.news(feed.version, AbortSignal.abort());
+  t.deepEqual(heard, [[last + 1, last + 2, last + 3]]);
+  feed.unfollow(follower);
+  feed.change(await grown(store, claim, last + 3, 1));
+  await feed.news(feed.version, AbortSignal.abort());
+  t.is(heard.length, 1);
+});

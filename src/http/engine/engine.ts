@@ -22,7 +22,7 @@ export function engineRouter(services: Services): Router {
   const faults = engineFaults(log, metrics);
   const key = bearer(services);
   // The engine reads JSON whatever type it is said to have.
-  const chat = [faults, key, jsonBody(maxBodyBytes, { ofAnyType: true })];
+  const chat = [faults, key, jsonBody(maxBodyBytes)];
   router.post('/api/v1/chat', ...chat, postChat(services));
   router.post('/api/v1/chat/stream', ...chat, postChatStream(services));
   router.post('/api/v1/chat/callback', ...chat, postChatCallback(services));
