@@ -1,11 +1,12 @@
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { writeDetails } from '../callbacks/details.ts';
 import { Refusal } from '../errors.ts';
 import { queuedEvent } from '../store/events.ts';
 import type { Callback } from '../store/outbox.ts';
 import { encode } from '../stream/frame.ts';
-import { accept, headerKeys, mustHaveRoom, mustNotDrain } from './acceptance.ts';
+import { accept, headerKeys, type Incoming, mustHaveRoom, mustNotDrain } from './acceptance.ts';
 import type { Services } from './app.ts';
+import { takeBody } from './body.ts';
 import { type MessageBody, queueOf, readMessage } from './schema.ts';
 import { answerStream, streamMessage, streamUrl } from './stream.ts';
 
@@ -14,18 +15,10 @@ export function postMessage(services: Services): Middleware {
   const { hub, keys } = services;
   return async (ctx) => {
     mustNotDrain(services);
-    const body = readMessage(ctx.request.body);
-    const queue = queueOf(body, body.org_id);
-    await mustHaveRoom(services, body.if_busy === 'interrupt' ? queue : undefined);
+    const message = messageOf(services, ctx);
+    const { queue } = message;
+    await mustHaveRoom(services, message.ifBusy === 'interrupt' ? queue : undefined);
     const streamed = ctx.accepts('json', 'text/event-stream') === 'text/event-stream';
-    const message = {
-      queue,
-      userId: body.user_id,
-      payload: JSON.stringify(workerRequest(body)),
-      deduplicationKeys: [...clientKeys(body), ...headerKeys(ctx, body.user_id)],
-      ifBusy: body.if_busy ?? 'enqueue',
-      callback: callbackOf(services, body),
-    };
     const { messageId, enqueued, feed } = await accept(services, ctx, message, streamed);
     if (feed) return answerStream(ctx, hub, feed, 0, [encode(queuedEvent(messageId, enqueued.position), 1)]);
     // A duplicate of what has been forgotten since it ended is answered as if no stream had been asked for.
@@ -38,6 +31,19 @@ export function postMessage(services: Services): Middleware {
       stream_url: streamUrl(keys, queue, messageId),
       ...(enqueued.type === 'duplicate' ? { duplicate: true } : {}),
     };
+  };
+}
+
+/** The message that a request asks for. Its body, which may be large, is kept nowhere. */
+function messageOf(services: Services, ctx: Context): Incoming {
+  const body = readMessage(takeBody(ctx));
+  return {
+    queue: queueOf(body, body.org_id),
+    userId: body.user_id,
+    payload: JSON.stringify(workerRequest(body)),
+    deduplicationKeys: [...clientKeys(body), ...headerKeys(ctx, body.user_id)],
+    ifBusy: body.if_busy ?? 'enqueue',
+    callback: callbackOf(services, body),
   };
 }
 

@@ -48,7 +48,7 @@ const chatFaults = either(
     415: '`WRONG_CONTENT_TYPE`: it is compressed in a way that is not known.',
     429: '`QUEUE_FULL`',
     500: '`INTERNAL_ERROR`',
-    503: '`DRAINING`, `STORE_UNAVAILABLE` or `STORE_FULL`',
+    503: '`DRAINING`, `BODIES_FULL`, `STORE_UNAVAILABLE` or `STORE_FULL`',
   }),
   unread,
 );

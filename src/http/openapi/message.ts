@@ -94,6 +94,7 @@ const postMessage: Operation = {
       'body_incomplete',
       'invalid_idempotency_key',
       'body_too_large',
+      'bodies_full',
       'wrong_content_type',
       'invalid_fields',
       'busy',

@@ -29,6 +29,7 @@ const PROBLEMS = {
   internal_error: [500, 'The broker failed; its log tells why, under the `X-Request-Id`.'],
   store_unavailable: [503, 'The store does not answer. Send it again, a message with the same `client_message_id`.'],
   draining: [503, 'The broker stops. Nothing was accepted; send it again.'],
+  bodies_full: [503, 'Large bodies fill the memory there is for them. Nothing was accepted; send it again.'],
   store_full: [503, '`MAX_WAITING_MESSAGES` wait in the whole store. Nothing was accepted.'],
 } as const satisfies Readonly<Record<string, readonly [status: number, meaning: string]>>;
 
