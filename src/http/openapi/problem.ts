@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Answer, Answers } from './operation.ts';
+import { type Answer, type Answers, header } from './operation.ts';
 
 /** Every fault that the broker tells of in its own words: its status, and what it means. */
 const PROBLEMS = {
@@ -75,10 +75,12 @@ function answerOf(status: number, codes: readonly ProblemCode[]): Answer {
 export function headersOf(status: number): NonNullable<Answer['headers']> {
   switch (status) {
     case 401:
-      return { 'WWW-Authenticate': { description: 'How to authenticate.', schema: z.literal('Bearer') } };
+      return { 'WWW-Authenticate': header('How to authenticate.', z.literal('Bearer')) };
+    case 405:
+      return { Allow: header('The methods that the path knows.', z.string()) };
     case 429:
     case 503:
-      return { 'Retry-After': { description: 'Try again after so many seconds.', schema: z.int().min(0) } };
+      return { 'Retry-After': header('Try again after so many seconds.', z.int().min(0)) };
     default:
       return {};
   }
