@@ -55,9 +55,14 @@ const ELSEWHERE = either(
 );
 
 const REQUEST_ID = 'X-Request-Id';
-const SENT = z.string().optional().describe('Names the request; another one is made of what is not 1 to 128 visible ASCII characters.');
+const SENT = z
+  .string()
+  .optional()
+  .describe('Names the request; another one is made of what is not 1 to 128 visible ASCII characters.');
 const PARAMETERS = { [REQUEST_ID]: parameters('header', z.object({ [REQUEST_ID]: SENT }))[0] };
-const HEADERS = { [REQUEST_ID]: header('Names the request in the log, where it was refused or did something to a message.', z.string()) };
+const HEADERS = {
+  [REQUEST_ID]: header('Names the request in the log, where it was refused or did something to a message.', z.string()),
+};
 const IDENTIFIED = { [REQUEST_ID]: { $ref: `#/components/headers/${REQUEST_ID}` } };
 
 /** The broker's interface as OpenAPI 3.1 describes it, made from the schemas that read its requests. */
