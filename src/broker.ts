@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { getHeapStatistics } from 'node:v8';
 import type { Logger } from 'pino';
 import type { Destination } from '../machines/events.ts';
 import { Deliveries } from './actors/deliveries.ts';
@@ -16,6 +17,7 @@ import { Tokens } from './callbacks/tokens.ts';
 import type { Config } from './config.ts';
 import { Overview } from './dashboard/overview.ts';
 import { createApp } from './http/app.ts';
+import { Bodies } from './http/body.ts';
 import { Passthrough } from './http/engine/passthrough.ts';
 import { Keys } from './http/keys.ts';
 import { refuseRequest } from './http/problem.ts';
@@ -36,6 +38,11 @@ const DEDUPLICATION_MS = 86_400_000;
 const DELIVERY_LEASE_MS = 20_000;
 /** A stop waits for so long for the attempts in hand. */
 const CALLBACKS_WITHIN_MS = 5000;
+/**
+ * Of the heap, what large request bodies may have. Until it is stored each is there several times over: at a third of the
+ * heap a broker breaks down (docs/operations.md).
+ */
+const BODIES_PART = 1 / 6;
 
 /** A running broker. */
 export type Broker = {
@@ -169,7 +176,7 @@ export async function startBroker(
     passthroughAdmin: config.passthroughAdmin,
     dashboardShowsContent: config.dashboardShowsContent,
     corsOrigins: config.corsOrigins,
-    maxBodyBytes: config.maxBodyBytes,
+    bodies: new Bodies(config.maxBodyBytes, BODIES_PART * getHeapStatistics().heap_size_limit),
     maxWaiting: config.maxWaiting,
     version: version(),
     accepting: () => accepting,

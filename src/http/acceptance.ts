@@ -12,19 +12,27 @@ import { requestIdOf } from './request-id.ts';
 const FULL_RETRY_AFTER_SECONDS = 5;
 const MAX_KEY_CHARS = 256;
 
+/** A message that came by one of the doors. */
+export type Incoming = Omit<NewMessage, 'id' | 'trace'> & { readonly userId: string };
+
 type Admitted = Extract<Enqueued, { type: 'queued' | 'duplicate' }>;
 
 /** What became of a message: its id (of a duplicate, the first one's), and a feed of it if one was asked for and it is new. */
-export type Accepted = { readonly messageId: string; readonly enqueued: Admitted; readonly feed: Feed | undefined };
+export type Accepted = {
+  readonly queue: string;
+  readonly messageId: string;
+  readonly enqueued: Admitted;
+  readonly feed: Feed | undefined;
+};
 
 /**
  * Accepts a message, by whichever door it came: durable and deduplicated when this resolves, its queue at work. With
  * `streamed`, joined to a feed that misses nothing, which is to be left. Throws Refusal and StoreUnavailable.
  */
 export async function accept(
-  { store, users, hub, sweeper, metrics, log }: Services,
+  { store, users, hub, sweeper, bodies, metrics, log }: Services,
   ctx: Context,
-  message: Omit<NewMessage, 'id' | 'trace'> & { readonly userId: string },
+  message: Incoming,
   streamed: boolean,
 ): Promise<Accepted> {
   const id = newId();
@@ -34,9 +42,6 @@ export async function accept(
     ...traceOf(requestIdOf(ctx), ctx.get('traceparent'), ctx.get('tracestate')),
     userId: userId === queue ? undefined : userId,
   };
-  // A stream may stay open for long, and so would what it was asked with.
-  ctx.request.body = undefined;
-  ctx.request.rawBody = '';
   // Joined before the message exists, so that none of its events can be missed.
   const feed = streamed ? await hub.join(queue, id) : undefined;
   let enqueued: Admitted;
@@ -46,6 +51,7 @@ export async function accept(
     if (feed) hub.leave(feed);
     throw error;
   }
+  bodies.release(ctx);
   const isNew = enqueued.type === 'queued';
   const messageId = enqueued.type === 'queued' ? id : enqueued.id;
   writeLine(log, 'info', 'accepted', () => ({ ...storyOf({ queue, messageId, trace }), duplicate: !isNew }));
@@ -55,7 +61,7 @@ export async function accept(
     users.hint(queue);
     feed?.accepted(enqueued.position);
   } else if (feed) hub.leave(feed);
-  return { messageId, enqueued, feed: isNew ? feed : undefined };
+  return { queue, messageId, enqueued, feed: isNew ? feed : undefined };
 }
 
 /** Refuses what would be accepted while the broker stops. */

@@ -13,7 +13,7 @@ import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import type { Origins } from '../worker/origins.ts';
 import { authenticate } from './auth.ts';
-import { jsonBody, jsonOnly } from './body.ts';
+import { type Bodies, jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
 import { dashboardRouter, getDashboardDeadLetters, getDashboardEvents, getDashboardStream } from './dashboard.ts';
 import { deleteDeadLetter, getDeadLetters } from './dead-letters.ts';
@@ -51,7 +51,7 @@ export type Services = {
   readonly dashboardShowsContent: boolean;
   /** Origins whose pages may call the broker. */
   readonly corsOrigins: ReadonlySet<string>;
-  readonly maxBodyBytes: number;
+  readonly bodies: Bodies;
   /** Messages that may wait in the whole store. */
   readonly maxWaiting: number;
   readonly version: string;
@@ -69,7 +69,7 @@ export function createApp(services: Services): Koa {
   const guard = [authenticate(services.keys), wellFormedPath] as const;
   const api = new Router({ prefix: '/api/v1' });
   api.use(...guard);
-  api.post('/message', jsonOnly, jsonBody(services.maxBodyBytes), postMessage(services));
+  api.post('/message', jsonOnly, jsonBody(services.bodies), postMessage(services));
   api.get('/stream', getStream(services));
   api.get('/queue/:user_id', getQueue(services));
   api.delete('/queue/:user_id', deleteQueue(services));

@@ -17,8 +17,8 @@ const TYPES: Readonly<Record<string, string>> = {
 const POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
 /**
- * Serves one file, read when it is first asked for. `imports`: packages that it imports by their name, and where a
- * browser finds them.
+ * Serves one file, read when it is first asked for. `imports`: what it imports, packages by their name, and where a
+ * browser finds it.
  */
 export function asset(file: string | URL, imports: Readonly<Record<string, string>> = {}): Middleware {
   const path = typeof file === 'string' ? fileURLToPath(import.meta.resolve(file)) : fileURLToPath(file);
@@ -54,10 +54,8 @@ export function content(type: string, make: () => string | Buffer): Middleware {
 /** A browser finds packages by addresses only, and a map of them would have to stand in the page as a script. */
 function withImports(file: Buffer, imports: Readonly<Record<string, string>>): string | Buffer {
   if (!Object.keys(imports).length) return file;
-  return file
-    .toString()
-    .replaceAll(/\b(from|import)(\s*)(["'])([^"'.][^"']*)\3/g, (whole, word, space, quote, name) => {
-      const address = imports[String(name)];
-      return address === undefined ? whole : `${word}${space}${quote}${address}${quote}`;
-    });
+  return file.toString().replaceAll(/\b(from|import)(\s*)(["'])([^"']+)\3/g, (whole, word, space, quote, name) => {
+    const address = imports[String(name)];
+    return address === undefined ? whole : `${word}${space}${quote}${address}${quote}`;
+  });
 }

@@ -4,8 +4,9 @@ import { Refusal } from '../errors.ts';
 import { queuedEvent } from '../store/events.ts';
 import type { Callback } from '../store/outbox.ts';
 import { encode } from '../stream/frame.ts';
-import { accept, headerKeys, mustHaveRoom, mustNotDrain } from './acceptance.ts';
+import { accept, headerKeys, type Incoming, mustHaveRoom, mustNotDrain } from './acceptance.ts';
 import type { Services } from './app.ts';
+import { takeBody } from './body.ts';
 import { type MessageBody, queueOf, readMessage } from './schema.ts';
 import { answerStream, streamMessage, streamUrl } from './stream.ts';
 
@@ -16,18 +17,10 @@ export function postMessage(services: Services): Middleware {
   const { hub, keys } = services;
   return async (ctx) => {
     mustNotDrain(services);
-    const body = readMessage(ctx.request.body);
-    const queue = queueOf(body, body.org_id);
-    await mustHaveRoom(services, body.if_busy === 'interrupt' ? queue : undefined);
+    const message = messageOf(services, ctx);
+    const { queue } = message;
+    await mustHaveRoom(services, message.ifBusy === 'interrupt' ? queue : undefined);
     const streamed = wantsStream(ctx);
-    const message = {
-      queue,
-      userId: body.user_id,
-      payload: JSON.stringify(workerRequest(body)),
-      deduplicationKeys: [...clientKeys(body), ...headerKeys(ctx, body.user_id)],
-      ifBusy: body.if_busy ?? 'enqueue',
-      callback: callbackOf(services, body),
-    };
     const { messageId, enqueued, feed } = await accept(services, ctx, message, streamed);
     if (feed) return answerStream(ctx, hub, feed, 0, [encode(queuedEvent(messageId, enqueued.position), 1)]);
     // A duplicate of what has been forgotten since it ended is answered as if no stream had been asked for.
@@ -48,6 +41,19 @@ function wantsStream(ctx: Context): boolean {
   const accepted = ctx.get('Accept');
   if (accepted === EVENT_STREAM) return true;
   return /text\//i.test(accepted) && ctx.accepts('json', EVENT_STREAM) === EVENT_STREAM;
+}
+
+/** The message that a request asks for. Its body, which may be large, is kept nowhere. */
+function messageOf(services: Services, ctx: Context): Incoming {
+  const body = readMessage(takeBody(ctx));
+  return {
+    queue: queueOf(body, body.org_id),
+    userId: body.user_id,
+    payload: JSON.stringify(workerRequest(body)),
+    deduplicationKeys: [...clientKeys(body), ...headerKeys(ctx, body.user_id)],
+    ifBusy: body.if_busy ?? 'enqueue',
+    callback: callbackOf(services, body),
+  };
 }
 
 /** Where the message's end is told, if the client wants that. */

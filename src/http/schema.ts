@@ -105,6 +105,9 @@ export type MessageBody = z.infer<typeof newMessage>;
 
 const messageId = id.describe('As it was answered when the message was accepted.');
 
+/** Of an event of a stream, or 0 before the first one. */
+export const EVENT_ID = /^\d{1,15}$/;
+
 /** What a message's stream is asked with. */
 export const streamQuery = z.object({
   user_id: queueId,
@@ -112,7 +115,8 @@ export const streamQuery = z.object({
   last_event_id: z
     .string('must be given once')
     .optional()
-    .describe('As the header `Last-Event-ID`, for whoever cannot send it.'),
+    // Looked at together with the header, which goes first.
+    .meta({ pattern: EVENT_ID.source, description: 'As the header `Last-Event-ID`, for whoever cannot send it.' }),
 });
 
 /** What of a path names a queue. */

@@ -9,7 +9,7 @@ import type { Hub } from '../stream/hub.ts';
 import { encodePage, Listener, PAGE_EVENTS } from '../stream/listener.ts';
 import type { Services } from './app.ts';
 import type { Keys } from './keys.ts';
-import { readStreamQuery } from './schema.ts';
+import { EVENT_ID, readStreamQuery } from './schema.ts';
 
 const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
@@ -32,7 +32,7 @@ export function getStream({ hub }: Services, dialect: Dialect = EVENTS): Middlew
   return async (ctx) => {
     const query = readStreamQuery(ctx.query);
     const lastEventId = ctx.get('Last-Event-ID') || query.last_event_id || '0';
-    if (!/^\d{1,15}$/.test(lastEventId)) {
+    if (!EVENT_ID.test(lastEventId)) {
       throw new Refusal(
         400,
         'invalid_last_event_id',

@@ -52,7 +52,13 @@ export class Inspector {
 
   constructor({ port, users }: Settings) {
     this.#users = new Set(users);
-    this.#server = new InspectorServer(port, () => this.#greeting());
+    this.#server = new InspectorServer(port, {
+      ids: () => this.#live.keys(),
+      frameOf: (id) => {
+        const subject = this.#live.get(id);
+        return subject && this.#actorFrame(subject);
+      },
+    });
   }
 
   /** What XState is to call. */
@@ -99,7 +105,7 @@ export class Inspector {
       definition: this.#definitionOf(logic.id, logic.config),
     };
     this.#live.set(actorRef.sessionId, subject);
-    if (this.#server.watched) this.#server.send(this.#actorFrame(subject));
+    this.#send(subject, () => this.#actorFrame(subject));
     // XState tells nothing of an actor that broke. Only those that come and go are listened to, whose errors others
     // hear as well: an error that somebody hears is not reported as unhandled any more.
     if (queue !== undefined) actorRef.subscribe({ error: () => this.#broke(subject) });
@@ -107,41 +113,46 @@ export class Inspector {
 
   #broke(subject: Subject): void {
     this.#live.delete(subject.actor.sessionId);
-    if (this.#server.watched) this.#server.send(this.#snapshotFrame(subject, { type: 'xstate.error' }));
+    this.#send(subject, () => this.#snapshotFrame(subject, { type: 'xstate.error' }));
   }
 
   #tellEvent({ actorRef, sourceRef, event: told }: InspectedEventEvent): void {
-    const subject = this.#watchedSubject(actorRef);
+    const subject = this.#live.get(actorRef.sessionId);
     if (!subject) return;
-    const event = shownEvent(told);
-    if (!this.#concerns(subject, event)) return;
-    const sourceId = sourceRef && this.#live.get(sourceRef.sessionId)?.actor.sessionId;
-    this.#server.send(write({ type: '@xstate.event', ...this.#stamp(subject), event, sourceId }));
+    this.#send(subject, () => {
+      const event = this.#toldOf(subject, told);
+      const sourceId = sourceRef && this.#live.get(sourceRef.sessionId)?.actor.sessionId;
+      return event && write({ type: '@xstate.event', ...this.#stamp(subject), event, sourceId });
+    });
   }
 
   #tellSnapshot({ actorRef, event: told }: InspectedSnapshotEvent): void {
-    const subject = this.#watchedSubject(actorRef);
+    const subject = this.#live.get(actorRef.sessionId);
     if (!subject) return;
+    this.#send(subject, () => {
+      const event = this.#toldOf(subject, told);
+      return event && this.#snapshotFrame(subject, event);
+    });
+  }
+
+  /** Makes a frame only when somebody looks. */
+  #send({ actor: { sessionId } }: Subject, make: () => string | undefined): void {
+    const frame = this.#server.watched ? make() : undefined;
+    if (frame !== undefined) this.#server.send(sessionId, frame);
+  }
+
+  /** What is shown of an event; undefined when it is about a user who is not. Of the worker's health all is, but for whom it was. */
+  #toldOf({ machineId }: Subject, told: { readonly type: string }): ShownEvent | undefined {
     const event = shownEvent(told);
-    if (this.#concerns(subject, event)) this.#server.send(this.#snapshotFrame(subject, event));
-  }
-
-  #watchedSubject({ sessionId }: ActorRefLike): Subject | undefined {
-    return this.#server.watched ? this.#live.get(sessionId) : undefined;
-  }
-
-  /** What the supervisor hears of an actor is about a queue, too: it is that actor's id. */
-  #concerns({ machineId }: Subject, { queue, actorId }: ShownEvent): boolean {
-    return this.#isChosen(machineId === 'supervisor' ? (queue ?? actorId) : queue);
+    const { queue, actorId } = event;
+    // What the supervisor hears of an actor is about a queue, too: it is that actor's id.
+    if (this.#isChosen(machineId === 'supervisor' ? (queue ?? actorId) : queue)) return event;
+    return machineId === 'worker-health' ? { ...event, queue: undefined } : undefined;
   }
 
   /** What is about no queue is always shown. */
   #isChosen(queue: string | undefined): boolean {
     return queue === undefined || !this.#users.size || this.#users.has(queue);
-  }
-
-  *#greeting(): Iterable<string> {
-    for (const subject of this.#live.values()) yield this.#actorFrame(subject);
   }
 
   #actorFrame(subject: Subject): string {

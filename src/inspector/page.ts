@@ -1,5 +1,5 @@
 /** The inspector's own site. Its page runs in the developer's browser, and is handed what is shown there. */
-export const INSPECTOR_ORIGIN = 'https://stately.ai';
+const INSPECTOR_ORIGIN = 'https://stately.ai';
 
 /**
  * The page to open: Stately's inspector in a frame, and a script that hands it what the relay sends. The inspector says

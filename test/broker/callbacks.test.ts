@@ -27,7 +27,7 @@ async function until(client: Client, user: string, id: string, status: string): 
 async function anEndpoint(t: ExecutionContext, respond?: (call: Call) => Reply) {
   const endpoint = await anyEndpoint(t, respond);
   t.teardown(() => {
-    for (const { text } of endpoint.calls) mustBeDocumentedCallback('MessageEnded', text);
+    for (const call of endpoint.calls) mustBeDocumentedCallback('MessageEnded', call);
   });
   return endpoint;
 }

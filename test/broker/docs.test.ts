@@ -1,10 +1,25 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import type { Page } from 'playwright-core';
 import { request } from 'undici';
 import { aBrowser } from '../client/browser.ts';
+import { barriers } from '../dashboard/tab.ts';
 import { aBroker, aStore } from '../helpers/broker.ts';
 
+async function aPlace(t: ExecutionContext) {
+  return { ...(await aStore(t, 'embedded')), BROKER_API_KEY: 'newest' };
+}
+
+async function enter(page: Page, key: string): Promise<void> {
+  await page.getByLabel('API key').fill(key);
+  await page.getByRole('button', { name: 'Open' }).click();
+}
+
+function focused(page: Page): Promise<unknown> {
+  return page.evaluate('document.activeElement.id || document.activeElement.tagName');
+}
+
 test('/docs asks for the key, says that a wrong one is wrong, and shows the operations; nothing comes from elsewhere', async (t) => {
-  const { url } = await aBroker(t, { ...(await aStore(t, 'embedded')), BROKER_API_KEY: 'newest' });
+  const { url } = await aBroker(t, await aPlace(t));
   const page = await aBrowser(t);
   const requested: string[] = [];
   const said: string[] = [];
@@ -13,22 +28,16 @@ test('/docs asks for the key, says that a wrong one is wrong, and shows the oper
   page.on('pageerror', (error) => said.push(error.message));
 
   await page.goto(`${url}/docs#cancelMessage`);
-  await page.getByLabel('API key').fill('wrong');
-  await page.getByRole('button', { name: 'Open' }).click();
+  await enter(page, 'wrong');
   await page.getByRole('alert').getByText('Invalid API key').waitFor();
   t.is(await page.evaluate('sessionStorage.length'), 0);
 
-  await page.getByLabel('API key').fill('newest');
-  await page.getByRole('button', { name: 'Open' }).click();
-  for (const summary of ['Accept a message', 'Cancel a message', 'Ask how store and engine are', 'Chat, streamed']) {
-    await page.getByRole('heading', { name: summary, exact: true }).waitFor();
+  await enter(page, 'newest');
+  for (const name of ['Accept a message', 'Cancel a message', 'Ask how store and engine are', 'Chat, streamed']) {
+    await page.getByRole('heading', { name, exact: true }).waitFor();
   }
-  await page.getByRole('heading', { name: 'MessageState' }).waitFor();
-  await page
-    .getByRole('row', { name: /^user_id required string, at most 256 characters/ })
-    .first()
-    .waitFor();
   t.is(await page.getByLabel('API key').count(), 0);
+  t.is(await focused(page), 'cancelMessage', 'what the link names');
 
   await page.reload();
   await page.getByRole('heading', { name: 'Accept a message' }).waitFor();
@@ -44,16 +53,73 @@ test('/docs asks for the key, says that a wrong one is wrong, and shows the oper
   );
 });
 
-test('/docs opens at once where no key is asked for', async (t) => {
+test('/docs opens at once where no key is asked for, behind a path, too, and tells all that openapi.json does', async (t) => {
   const { url } = await aBroker(t, await aStore(t, 'embedded'));
   const page = await aBrowser(t);
-  await page.goto(`${url}/docs`);
-  await t.notThrowsAsync(page.getByRole('heading', { name: 'Accept a message' }).waitFor());
+  await page.route(/./, (route) => {
+    const asked = route.request().url();
+    return asked.startsWith(`${url}/broker/`) ? route.continue({ url: asked.replace('/broker/', '/') }) : route.abort();
+  });
+  await page.goto(`${url}/broker/docs`);
+  await page.getByRole('heading', { name: 'Accept a message' }).waitFor();
   t.is(await page.getByLabel('API key').count(), 0);
+  t.is(await focused(page), 'H1');
+  const rows = [
+    /^user_id required string, 1 to 256 characters Who says it/,
+    /^message_type text, audio, text when not given/,
+    /^code required string or null worker_unavailable: the engine could not be reached/,
+    /^callback required object or null null without a callback/,
+    /^callback\.status required pending, delivered, undelivered, silent undelivered: it was given up/,
+    /^messages\[\]\.attempts required integer, at least 0 0 while it waits/,
+    /^processing\.attempt required integer, at least 1/,
+    /^last_event_id query string, matches \^\\d\{1,15\}\$/,
+    /^WWW-Authenticate always Bearer/,
+    /^Allow always string/,
+  ];
+  for (const name of rows)
+    t.true((await page.getByRole('row', { name, includeHidden: true }).count()) > 0, String(name));
+  const contents = page.getByRole('navigation');
+  t.is(await contents.getByRole('link', { name: /orgs/ }).count(), 1, 'what passes through is one');
 });
 
+test('a key is not forgotten when the broker is away for a moment', async (t) => {
+  const { url } = await aBroker(t, await aPlace(t));
+  const page = await aBrowser(t);
+  await page.goto(`${url}/docs`);
+  await enter(page, 'newest');
+  await page.getByRole('heading', { name: 'Accept a message' }).waitFor();
+  await page.route('**/openapi.json', (route) => route.abort());
+  await page.reload();
+  await page.getByRole('alert').getByText('The broker does not answer.').waitFor();
+  await page.unroute('**/openapi.json');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await t.notThrowsAsync(page.getByRole('heading', { name: 'Accept a message' }).waitFor());
+});
+
+const ALL_IMPACTS = ['minor', 'moderate', 'serious', 'critical'];
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const width of [390, 1280]) {
+    test.serial(`nothing at /docs keeps people out, in ${colorScheme}, ${width} px wide`, async (t) => {
+      const { url } = await aBroker(t, await aPlace(t));
+      const page = await aBrowser(t);
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 844 });
+      await page.goto(`${url}/docs`);
+      await enter(page, 'wrong');
+      await page.getByRole('alert').getByText('Invalid API key').waitFor();
+      t.deepEqual(await barriers(page, ALL_IMPACTS), []);
+      await enter(page, 'newest');
+      await page.getByRole('heading', { name: 'Accept a message' }).waitFor();
+      await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true");
+      t.deepEqual(await barriers(page, ALL_IMPACTS), []);
+      t.true(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'nothing lies beside the page');
+    });
+  }
+}
+
 test('the files of /docs are for anybody, allow nothing from elsewhere, and are sent again only when they have changed', async (t) => {
-  const { url, client } = await aBroker(t, { ...(await aStore(t, 'embedded')), BROKER_API_KEY: 'newest' });
+  const { url, client } = await aBroker(t, await aPlace(t));
   for (const [path, type] of [
     ['/docs', 'text/html'],
     ['/docs/docs.js', 'text/javascript'],

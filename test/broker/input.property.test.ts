@@ -92,11 +92,10 @@ function answerTo(url: string, { method, path, headers, body }: Input): Promise<
     const sent = request({ hostname, port, method, path, headers: { 'content-type': 'application/json', ...headers } });
     sent.once('error', reject);
     sent.once('response', (answer) => {
-      const { statusCode: status = 0, headers: told } = answer;
-      const type = told['content-type'];
-      const isStream = type?.startsWith('text/event-stream');
+      const { statusCode: status = 0, headers } = answer;
+      const isStream = headers['content-type']?.startsWith('text/event-stream');
       const chunks: Buffer[] = [];
-      const done = () => resolve({ status, type, ...(isStream ? {} : { body: Buffer.concat(chunks).toString() }) });
+      const done = () => resolve({ status, headers, ...(isStream ? {} : { body: Buffer.concat(chunks).toString() }) });
       if (isStream) answer.destroy();
       answer.on('error', done).on('close', done);
       answer.on('data', (chunk) => chunks.push(chunk));

@@ -43,11 +43,11 @@ export async function says(page: Page, selector: string, text: string | RegExp):
   await page.locator(selector).filter({ hasText: pattern }).waitFor({ state: 'attached' });
 }
 
-/** What axe finds that keeps people out. */
-export async function barriers(page: Page): Promise<string[]> {
+/** What axe finds that keeps people out; `impacts`: how much so. */
+export async function barriers(page: Page, impacts = ['serious', 'critical']): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate(`axe.run().then(({ violations }) => violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .filter(({ impact }) => ${JSON.stringify(impacts)}.includes(impact))
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join(' '))))`);
 }
 

@@ -13,7 +13,7 @@ type System = { readonly worker: SimulatedWorker; readonly place: Place; readonl
 /** Where a client can go: straight to the engine, or through a broker in front of it. */
 async function direct(t: ExecutionContext): Promise<System> {
   const worker = await aWorker(t, { apiKey: KEY });
-  return { worker, place: { url: worker.url, key: KEY }, restart: async () => {} };
+  return { worker, place: { url: worker.url, key: KEY, isEngine: true }, restart: async () => {} };
 }
 
 async function behindBroker(t: ExecutionContext, kind: StoreKind, more: Record<string, string> = {}): Promise<System> {
@@ -36,10 +36,10 @@ async function behindBroker(t: ExecutionContext, kind: StoreKind, more: Record<s
 
 /** The port is known before the broker is, whose settings name it. */
 async function withGateway(t: ExecutionContext, system: (allowed: string) => Promise<System>, clientId: string) {
-  const place = { url: '', key: KEY };
+  const place: Place = { url: '', key: KEY };
   const gateway = await Gateway.start(t, place, clientId);
   const started = await system(gateway.host);
-  place.url = started.place.url;
+  Object.assign(place, started.place);
   return { gateway, ...started };
 }
 

@@ -7,12 +7,8 @@ import { isObject } from '../../src/json.ts';
 export type Asked = { readonly method: string; readonly path: string };
 
 const DOCUMENT = 'openapi.json';
-/** What is told where there is no operation. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  'application/problem+json': '/components/schemas/Problem',
-  'application/json': '/components/schemas/EngineFault',
-};
-const NO_OPERATION = [400, 401, 403, 404, 405];
+/** What HTTP itself asks of every request. */
+const TRANSPORT = ['host', 'connection', 'content-type', 'content-length', 'user-agent'];
 
 const openApi = objectAt(closed(openApiDocument('0.0.0')));
 const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true });
@@ -23,38 +19,41 @@ ajv.addSchema(openApi, DOCUMENT);
 
 const templates = Object.keys(objectAt(openApi, 'paths')).map((path) => ({ path, pattern: patternOf(path) }));
 
-/** What is answered; without a `body`, that is not looked at. */
-export type Answered = { readonly status: number; readonly type: string | null | undefined; readonly body?: string };
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What is answered, with the names of headers in small letters; without a `body`, that is not looked at. */
+export type Answered = { readonly status: number; readonly headers: Headers; readonly body?: string };
 
 /** `fetch`, of an answer that openapi.json has. JSON is looked at; the events of a stream are not. */
 export async function fetchDocumented(url: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(url, init);
-  const type = response.headers.get('content-type');
+  const headers = Object.fromEntries(response.headers);
+  const type = headers['content-type'];
   // Of a stream or a download a copy would be held to its end.
   const body = type && !/json/.test(type) ? {} : { body: await response.clone().text() };
   const asked = { method: init.method ?? 'GET', path: url.slice(new URL(url).origin.length) };
-  mustBeDocumented(asked, { status: response.status, type, ...body });
+  mustBeDocumented(asked, { status: response.status, headers, ...body });
   return response;
 }
 
-/** Throws when openapi.json knows no such answer: its status, its content type, or what its body holds. */
+/** Throws when openapi.json knows no such answer: its status, its headers, its content type, or what its body holds. */
 export function mustBeDocumented(asked: Asked, answered: Answered): void {
-  const { status, type: contentType } = answered;
+  const { status, headers } = answered;
   const body = asked.method === 'HEAD' ? undefined : answered.body;
-  const type = (contentType ?? '').replace(/;.*/s, '').trim();
+  const type = String(headers['content-type'] ?? '')
+    .replace(/;.*/s, '')
+    .trim();
   const what = `${asked.method} ${asked.path.slice(0, 200)} answered ${status} ${type}`;
   if (asked.method === 'OPTIONS') return;
-  const pointer = operationAt(asked);
-  if (pointer === undefined) {
-    const schema = NO_OPERATION.includes(status) ? ELSEWHERE[type] : undefined;
-    if (!schema) throw new Error(`${what}: openapi.json knows no such operation`);
-    mustFit(what, schema, body);
-    return;
-  }
-  const responses = objectAt(openApi, ...pointer, 'responses');
+  const operation = operationAt(asked);
+  const place = operation ? [...operation, 'responses'] : ['x-elsewhere'];
+  const responses = objectAt(openApi, ...place);
   const known = [String(status), `${String(status)[0]}XX`, 'default'].find((key) => key in responses);
   if (known === undefined) throw new Error(`${what}: openapi.json has only ${Object.keys(responses).join(', ')}`);
-  const { content } = objectAt(responses, known);
+  const { content, headers: told = {} } = objectAt(responses, known);
+  for (const name of Object.keys(objectAt(told))) {
+    mustHave(what, [...place, known, 'headers', name], headers[name.toLowerCase()]);
+  }
   if (content === undefined) {
     if (body) throw new Error(`${what} with a body, and openapi.json has none: ${body.slice(0, 500)}`);
     return;
@@ -63,7 +62,7 @@ export function mustBeDocumented(asked: Asked, answered: Answered): void {
   if (media === undefined)
     throw new Error(`${what}: openapi.json has only ${Object.keys(objectAt(content)).join(', ')}`);
   // What the engine answers is its own.
-  if (media === type) mustFit(what, fragment(...pointer, 'responses', known, 'content', media, 'schema'), body);
+  if (media === type) mustFit(what, [...place, known, 'content', media, 'schema'], body);
 }
 
 /** Throws when openapi.json knows no such event of that stream. */
@@ -76,27 +75,58 @@ export function mustBeDocumentedEvent(
   const name = event ?? 'message';
   if (!(name in objectAt(openApi, ...place))) throw new Error(`${what}: openapi.json knows no such event`);
   // An event of the engine is whatever the engine sent.
-  if (event !== undefined) mustFit(what, fragment(...place, name), data);
+  if (event !== undefined) mustFit(what, [...place, name], data);
 }
+
+const CALLBACKS = {
+  MessageEnded: ['/api/v1/message', 'messageEnded', '{$request.body#/callback_url}'],
+  EngineCallback: ['/api/v1/chat/callback', 'engineProgress', '{$request.body#/progress_callback_url}'],
+} as const;
 
 /** Throws when a callback is not as openapi.json has those of its kind. */
-export function mustBeDocumentedCallback(kind: 'MessageEnded' | 'EngineCallback', body: string): void {
-  mustFit('A callback was posted', `/components/schemas/${kind}`, body);
+export function mustBeDocumentedCallback(
+  kind: keyof typeof CALLBACKS,
+  { headers, text }: { readonly headers: Headers; readonly text: string },
+): void {
+  const what = 'A callback was posted';
+  const [path, name, url] = CALLBACKS[kind];
+  const place = ['paths', path, 'post', 'callbacks', name, url, 'post'];
+  const known = new Set(TRANSPORT);
+  for (const at of Object.keys(objectAt(openApi, ...place)['parameters'] ?? {})) {
+    const parameter = [...place, 'parameters', at];
+    const name = String(objectAt(openApi, ...parameter)['name']).toLowerCase();
+    known.add(name);
+    mustHave(what, parameter, headers[name]);
+  }
+  const stray = Object.keys(headers).find((header) => !known.has(header));
+  if (stray) throw new Error(`${what} with ${stray}, which openapi.json does not have`);
+  mustFit(what, [...place, 'requestBody', 'content', 'application/json', 'schema'], text);
 }
 
-function mustFit(what: string, pointer: string, body: string | undefined): void {
-  if (body === undefined) return;
-  const validate = ajv.getSchema(`${DOCUMENT}#${pointer}`);
-  if (!validate) throw new Error(`openapi.json has no ${pointer}`);
-  if (validate(parsed(body, validate.schema))) return;
+/** A header is there, unless it need not be, and fits. */
+function mustHave(what: string, place: readonly string[], value: string | readonly string[] | undefined): void {
+  const { $ref } = objectAt(openApi, ...place);
+  const found = typeof $ref === 'string' ? $ref.split('/').slice(1) : place;
+  const { required, name = place.at(-1) } = objectAt(openApi, ...found);
+  if (value !== undefined) mustFit(`${what} with ${name}`, [...found, 'schema'], String(value));
+  else if (required) throw new Error(`${what} without ${name}`);
+}
+
+function mustFit(what: string, place: readonly string[], text: string | undefined): void {
+  if (text === undefined) return;
+  const validate = ajv.getSchema(`${DOCUMENT}#${fragment(...place)}`);
+  if (!validate) throw new Error(`openapi.json has no ${place.join(' ')}`);
+  if (validate(parsed(text, validate.schema))) return;
   throw new Error(
-    `${what}, which is not as openapi.json has it: ${ajv.errorsText(validate.errors)}\n${body.slice(0, 500)}`,
+    `${what}, which is not as openapi.json has it: ${ajv.errorsText(validate.errors)}\n${text.slice(0, 500)}`,
   );
 }
 
 /** JSON, but for what is text. */
-function parsed(body: string, schema: unknown): unknown {
-  return isObject(schema) && schema['type'] === 'string' ? body : JSON.parse(body);
+function parsed(text: string, schema: unknown): unknown {
+  return isObject(schema) && (schema['type'] === 'string' || typeof schema['const'] === 'string')
+    ? text
+    : JSON.parse(text);
 }
 
 /** The way to the operation in the document. */
@@ -126,7 +156,10 @@ function fragment(...way: readonly string[]): string {
 }
 
 function objectAt(value: unknown, ...way: readonly string[]): Record<string, unknown> {
-  const found = way.reduce((part, key) => (isObject(part) ? part[key] : undefined), value);
+  const found = way.reduce((part, key) => {
+    if (Array.isArray(part)) return part[Number(key)];
+    return isObject(part) ? part[key] : undefined;
+  }, value);
   if (!isObject(found)) throw new Error(`openapi.json has no ${way.join(' ')}`);
   return found;
 }

@@ -1,44 +1,37 @@
-import { reference } from './reference.js';
+import { render } from 'preact';
+import { forgetKey, hasKey, json, keepKey, Refused } from '../../dashboard/page/api.js';
+import { html } from '../../dashboard/page/html.js';
+import { KeyForm } from '../../dashboard/page/key-form.js';
+import { Reference } from './reference.js';
 
-/** Where the tab keeps its key: gone with the tab. */
-const STORED = 'broker-api-key';
+function show(content) {
+  render(content, document.getElementById('app'));
+}
 
-const form = document.querySelector('#ask');
-const input = document.querySelector('#key');
-const fault = document.querySelector('#fault');
-
-/** The OpenAPI document, or why it is not to be had; neither when a key is needed and there is none. */
-async function fetchOpenApi(key) {
-  // What no header can hold is no key.
-  if (key && !/^[\x21-\x7e]+$/.test(key)) return { why: 'Invalid API key' };
+/** Shows the document, or why it is not to be had: a key that is wrong is forgotten, one of a broker that is away is not. */
+async function open() {
   try {
-    const answer = await fetch('/openapi.json', { headers: key ? { 'X-API-Key': key } : {} });
-    const body = await answer.json();
-    if (answer.ok) return { openApi: body };
-    return answer.status === 401 && !key ? {} : { why: body.detail };
-  } catch {
-    return { why: 'The broker does not answer. Try again.' };
-  }
-}
-
-async function open(key) {
-  const { openApi, why } = await fetchOpenApi(key);
-  if (openApi) {
-    if (key) sessionStorage.setItem(STORED, key);
-    form.remove();
-    document.body.append(...reference(openApi));
+    const openApi = await json('openapi.json');
+    show(html`<${Reference} openApi=${openApi} />`);
     // What a link to this page names is there only now.
-    document.getElementById(location.hash.slice(1))?.scrollIntoView();
-    return;
+    const target = document.getElementById(location.hash.slice(1)) ?? document.querySelector('h1');
+    target.tabIndex = -1;
+    target.focus();
+  } catch (error) {
+    if (error instanceof Refused && (error.status === 401 || error.status === 403)) {
+      const fault = hasKey() ? error.message : '';
+      forgetKey();
+      show(html`<main><h1>The HTTP interface of the broker</h1><${KeyForm} fault=${fault} onKey=${enter} /></main>`);
+      return;
+    }
+    const why = error instanceof Refused ? error.message : 'The broker does not answer.';
+    show(html`<main><p role="alert">${why}</p><button type="button" onClick=${open}>Try again</button></main>`);
   }
-  sessionStorage.removeItem(STORED);
-  fault.textContent = why ?? '';
-  form.hidden = false;
-  input.select();
 }
 
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  void open(input.value.trim());
-});
-void open(sessionStorage.getItem(STORED) ?? '');
+function enter(key) {
+  keepKey(key);
+  void open();
+}
+
+void open();

@@ -4,12 +4,23 @@ import type { Services } from '../app.ts';
 import { asset, content, withoutSlash } from '../assets.ts';
 import { openApiDocument } from '../openapi/document.ts';
 
-const FILES = ['docs.css', 'docs.js', 'element.js', 'markdown.js', 'reference.js', 'schema.js'];
+const FILES = ['docs.css', 'docs.js', 'markdown.js', 'reference.js', 'schema.js', 'table.js'];
 
-/** `GET /docs`: a page without any data, which asks for a key and fetches the document with it. For anybody. */
+/** What the page has of the dashboard, and under which address that is served. */
+const IMPORTS = {
+  preact: '../dashboard/preact.js',
+  '../../dashboard/page/api.js': '../dashboard/api.js',
+  '../../dashboard/page/html.js': '../dashboard/html.js',
+  '../../dashboard/page/key-form.js': '../dashboard/key-form.js',
+};
+
+/**
+ * `GET /docs`: a page without any data, which asks for a key and fetches the document with it. For anybody. Addresses are
+ * relative, for brokers behind a path.
+ */
 export function docsRouter(): Router {
   const router = new Router();
-  const files = new Map(FILES.map((name) => [name, asset(new URL(name, import.meta.url))]));
+  const files = new Map(FILES.map((name) => [name, asset(new URL(name, import.meta.url), IMPORTS)]));
   router.get('/docs', withoutSlash, asset(new URL('docs.html', import.meta.url)));
   router.get('/docs/:file', async (ctx, next) => {
     await files.get(String(ctx['params'].file))?.(ctx, next);

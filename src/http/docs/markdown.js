@@ -1,27 +1,24 @@
-import { element, table } from './element.js';
+import { html } from '../../dashboard/page/html.js';
+import { Table } from './table.js';
 
-/** Elements for what the document's descriptions use of CommonMark: paragraphs, lists, tables, code, emphasis. */
-export function markdown(text = '') {
+/** What the document's descriptions use of CommonMark: paragraphs, lists, tables, code, emphasis. `title`: of its tables. */
+export function Markdown({ text = '', title = '' }) {
   return text
     .split(/\n{2,}/)
     .filter(Boolean)
-    .map(block);
+    .map((part) => block(part, title));
 }
 
-function block(text) {
+function block(text, title) {
   const lines = text.split('\n');
   if (lines.every((line) => line.startsWith('- '))) {
-    return element(
-      'ul',
-      {},
-      lines.map((line) => element('li', {}, inline(line.slice(2)))),
-    );
+    return html`<ul>${lines.map((line) => html`<li>${inline(line.slice(2))}</li>`)}</ul>`;
   }
   if (lines.every((line) => line.startsWith('|'))) {
     const [headings, , ...rows] = lines.map(cells);
-    return table(headings, rows);
+    return html`<${Table} title=${title} headings=${headings} rows=${rows} />`;
   }
-  return element('p', {}, inline(text));
+  return html`<p>${inline(text)}</p>`;
 }
 
 function cells(line) {
@@ -31,7 +28,7 @@ function cells(line) {
 
 function inline(text) {
   return text.split(/(`[^`]+`|\*[^*]+\*)/).map((part) => {
-    if (part.startsWith('`')) return element('code', {}, part.slice(1, -1));
-    return part.startsWith('*') && part.length > 1 ? element('em', {}, part.slice(1, -1)) : part;
+    if (part.startsWith('`')) return html`<code>${part.slice(1, -1)}</code>`;
+    return part.startsWith('*') && part.length > 1 ? html`<em>${part.slice(1, -1)}</em>` : part;
   });
 }

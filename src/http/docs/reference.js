@@ -1,101 +1,146 @@
-import { element, table } from './element.js';
-import { markdown } from './markdown.js';
-import { schemaView, typeOf } from './schema.js';
+import { html } from '../../dashboard/page/html.js';
+import { Markdown } from './markdown.js';
+import { Events, Schema, typeOf } from './schema.js';
+import { Table, Wide } from './table.js';
 
-/** Elements for a whole OpenAPI document: its contents at the side, and everything in one page. */
-export function reference({ info, tags, paths, components, security }) {
-  const all = operationsIn(paths);
+/** A whole OpenAPI document: its contents at the side, and everything in one page. */
+export function Reference({ openApi }) {
+  const { info, tags, paths, components, security, 'x-elsewhere': elsewhere } = openApi;
+  const all = grouped(operationsIn(paths));
   const sections = tags.map((tag) => ({
     ...tag,
-    operations: all.filter((each) => each.operation.tags[0] === tag.name),
+    operations: all.filter(({ operation }) => operation.tags[0] === tag.name),
   }));
-  return [
-    element('nav', { 'aria-label': 'Contents' }, sections.map(contents), element('a', { href: '#schemas' }, 'Schemas')),
-    element(
-      'main',
-      {},
-      element('h1', {}, `${info.title} ${info.version}`),
-      markdown(info.description),
-      element('h2', {}, 'Keys'),
-      table(['', 'Where', ''], Object.entries(components.securitySchemes).map(schemeRow)),
-      sections.map((section) => sectionView(section, security)),
-      element('h2', { id: 'schemas' }, 'Schemas'),
-      Object.entries(components.schemas).map(([name, schema]) => [
-        element('h3', { id: `schema-${name}` }, name),
-        markdown(schema.description),
-        schemaView(schema),
-      ]),
-    ),
-  ];
+  return html`
+    <nav aria-label="Contents">
+      ${sections.map((section) => html`<${Contents} ...${section} />`)}
+      <h2>More</h2>
+      <ul>
+        <li><a href="#elsewhere">Elsewhere</a></li>
+        <li><a href="#schemas">Schemas</a></li>
+      </ul>
+    </nav>
+    <main>
+      <h1>${info.title} ${info.version}</h1>
+      <${Markdown} text=${info.description} />
+      <h2>Keys</h2>
+      <${Table} title="Keys" headings=${['Name', 'Where', 'Meaning']} rows=${Object.entries(components.securitySchemes).map(keyRow)} />
+      ${sections.map((section) => html`<${Section} ...${section} security=${security} />`)}
+      <h2 id="elsewhere">Elsewhere</h2>
+      <p>Where there is no operation, at another path or by another method, the answers are these.</p>
+      <${Answers} answers=${elsewhere} title="Elsewhere" />
+      <h2 id="schemas">Schemas</h2>
+      ${Object.entries(components.schemas).map(
+        ([name, schema]) => html`
+          <h3 id="schema-${name}">${name}</h3>
+          <${Markdown} text=${schema.description} title=${name} />
+          <${Schema} schema=${schema} title=${name} />
+        `,
+      )}
+    </main>
+  `;
 }
 
 function operationsIn(paths) {
   return Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+    Object.entries(item).map(([method, operation]) => ({ methods: [method.toUpperCase()], path, operation })),
   );
 }
 
-function contents({ name, operations }) {
-  const links = operations.map(({ operation }) =>
-    element('li', {}, element('a', { href: `#${operation.operationId}` }, operation.summary)),
-  );
-  return [element('h2', {}, name), element('ul', {}, links)];
+/** What is the same for all paths below one, and for all methods, as one operation. */
+function grouped(operations) {
+  const groups = Map.groupBy(operations, ({ operation }) => operation['x-group'] ?? operation);
+  return [...groups].map(([group, [first, ...others]]) => {
+    if (typeof group !== 'string') return first;
+    const methods = [first, ...others].flatMap((each) => each.methods);
+    return {
+      ...first,
+      methods: [...new Set(methods)],
+      path: `${first.path}, ${first.path}/…`,
+      operation: { ...first.operation, summary: group },
+    };
+  });
 }
 
-function schemeRow([name, { type, in: place, name: field, description }]) {
-  return [element('code', {}, name), place ? `${field} (${place})` : `Authorization (${type})`, markdown(description)];
+function Contents({ name, operations }) {
+  return html`
+    <h2>${name}</h2>
+    <ul>${operations.map(({ operation }) => html`<li><a href="#${operation.operationId}">${operation.summary}</a></li>`)}</ul>
+  `;
 }
 
-function sectionView({ name, description, operations }, security) {
-  const views = operations.map((each) => operationView(each, each.operation.security ?? security));
-  return element('section', {}, element('h2', {}, name), markdown(description), views);
+function keyRow([name, { type, in: place, name: field, description }]) {
+  const where = place ? `${field} (${place})` : `Authorization (${type})`;
+  return [html`<code>${name}</code>`, where, html`<${Markdown} text=${description} />`];
 }
 
-function operationView({ method, path, operation }, security) {
+function Section({ name, description, operations, security }) {
+  return html`
+    <section aria-label=${name}>
+      <h2>${name}</h2>
+      <${Markdown} text=${description} />
+      ${operations.map((each) => html`<${Operation} ...${each} security=${each.operation.security ?? security} />`)}
+    </section>
+  `;
+}
+
+function Operation({ methods, path, operation, security }) {
   const { operationId, summary, description, parameters = [], requestBody, responses, callbacks = {} } = operation;
-  const keys = security.flatMap((each) => Object.keys(each));
-  return element(
-    'article',
-    { id: operationId },
-    element('h3', {}, summary),
-    element('p', { class: 'path' }, element('strong', {}, method), ' ', element('code', {}, path)),
-    markdown(description),
-    element('p', {}, keys.length ? `Key: ${keys.join(' or ')}` : 'No key is asked for.'),
-    table(['Parameter', 'In', 'Type', ''], parameters.map(parameterRow)),
-    requestBody ? [element('h4', {}, 'Body'), contentView(requestBody.content)] : undefined,
-    element('h4', {}, 'Answers'),
-    Object.entries(responses).map(answerView),
-    Object.values(callbacks)
-      .flatMap(operationsIn)
-      .map((each) => operationView(each, each.operation.security)),
-  );
+  const keys = security?.flatMap((each) => Object.keys(each));
+  // What any request may have is told once, at the top.
+  const own = parameters.filter(({ $ref }) => !$ref);
+  return html`
+    <article id=${operationId}>
+      <h3>${summary}</h3>
+      <p class="path"><strong>${methods.join(', ')}</strong> <code>${path}</code></p>
+      <${Markdown} text=${description} title=${summary} />
+      ${keys && html`<p>${keys.length ? `Key: ${keys.join(' or ')}` : 'No key is asked for.'}</p>`}
+      <${Table} title="Parameters of ${summary}" headings=${['Parameter', 'In', 'Type', 'Meaning']} rows=${own.map(parameterRow)} />
+      ${requestBody && html`<h4>Body</h4><${Content} content=${requestBody.content} title="the body of ${summary}" />`}
+      <h4>Answers</h4>
+      <${Answers} answers=${responses} title=${summary} />
+      ${Object.values(callbacks)
+        .flatMap(operationsIn)
+        .map((each) => html`<${Operation} ...${each} />`)}
+    </article>
+  `;
 }
 
 function parameterRow({ name, in: place, required, schema, description }) {
-  return [[element('code', {}, name), required ? ' required' : ''], place, typeOf(schema), markdown(description)];
+  const meaning = html`<${Markdown} text=${description} />`;
+  return [html`<code>${name}</code>${required ? ' required' : ''}`, place, typeOf(schema), meaning];
 }
 
-function answerView([status, { description, headers = {}, content = {} }]) {
-  const told = Object.entries(headers).filter(([, header]) => header.description);
-  return element(
-    'details',
-    status.startsWith('2') ? { open: '' } : {},
-    element('summary', {}, status),
-    markdown(description),
-    table(
-      ['Header', ''],
-      told.map(([name, header]) => [element('code', {}, name), markdown(header.description)]),
-    ),
-    contentView(content),
+function Answers({ answers, title }) {
+  return Object.entries(answers).map(
+    ([status, { description, headers = {}, content = {} }]) => html`
+      <details open=${status.startsWith('2')}>
+        <summary>${status}</summary>
+        <${Markdown} text=${description} title="${title}: ${status}" />
+        <${Table} title="Headers of ${title}: ${status}" headings=${['Header', 'Type', 'Meaning']} rows=${Object.entries(headers).flatMap(headerRow)} />
+        <${Content} content=${content} title="${title}: ${status}" />
+      </details>
+    `,
   );
 }
 
-function contentView(content) {
-  return Object.entries(content).map(([type, { schema, example }]) => [
-    element('p', {}, element('code', {}, type)),
-    schemaView(schema),
-    example === undefined
-      ? undefined
-      : element('pre', {}, typeof example === 'string' ? example : JSON.stringify(example, null, 2)),
-  ]);
+/** What any answer has is told once, at the top. */
+function headerRow([name, { $ref, required, schema, description }]) {
+  if ($ref) return [];
+  return [
+    [html`<code>${name}</code>${required ? ' always' : ''}`, typeOf(schema), html`<${Markdown} text=${description} />`],
+  ];
+}
+
+function Content({ content, title }) {
+  return Object.entries(content).map(
+    ([type, { schema, example, 'x-events': events }]) => html`
+      <p><code>${type}</code></p>
+      ${events ? html`<${Events} events=${events} title=${title} />` : html`<${Schema} schema=${schema} title=${title} />`}
+      ${
+        example !== undefined &&
+        html`<${Wide} title="Example of ${title}"><pre>${typeof example === 'string' ? example : JSON.stringify(example, null, 2)}</pre><//>`
+      }
+    `,
+  );
 }

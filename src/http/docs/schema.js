@@ -1,57 +1,96 @@
-import { element, table } from './element.js';
-import { markdown } from './markdown.js';
+import { html } from '../../dashboard/page/html.js';
+import { Markdown } from './markdown.js';
+import { Table } from './table.js';
 
 const COMPONENTS = '#/components/schemas/';
 
-/** Elements for a JSON schema: what it is in a line, and its fields in a table. */
-export function schemaView(schema) {
-  const { properties = {}, required = [] } = fieldsOf(schema);
-  const rows = Object.entries(properties).map(([name, field]) => [
-    [element('code', {}, name), required.includes(name) ? ' required' : ''],
-    typeOf(field),
-    markdown(field.description),
-  ]);
-  return [rows.length ? undefined : element('p', {}, typeOf(schema)), table(['Field', 'Type', ''], rows)];
+/** A JSON schema: its fields in a table, or what it takes in a line. Of a choice between objects each has its own. */
+export function Schema({ schema, title }) {
+  const choices = schema.oneOf ?? schema.anyOf;
+  if (choices?.every(({ properties }) => properties)) {
+    const last = choices.length - 1;
+    return choices.map(
+      (choice, at) => html`<${Schema} schema=${choice} title=${title} />${at < last && html`<p>or</p>`}`,
+    );
+  }
+  if (!schema.properties) return html`<p>${typeOf(schema)}</p>`;
+  return html`<${Table} title="Fields of ${title}" headings=${['Field', 'Type', 'Meaning']} rows=${rowsOf(schema)} />`;
 }
 
-/** An object alone is told by its fields; of a choice between objects each is a type of its own. */
-function fieldsOf(schema) {
-  return schema.type === 'object' ? schema : {};
+/** The events of a stream, by their names, each with the fields of its data. */
+export function Events({ events, title }) {
+  const headings = ['Event', 'Data', 'Meaning'];
+  return html`<${Table} title="Events of ${title}" headings=${headings} rows=${rowsOf({ properties: events })} />`;
+}
+
+/** A row for each field, and after it for those of the object that it is, or is a list of. */
+function rowsOf({ properties = {}, required = [] }, place = '') {
+  return Object.entries(properties).flatMap(([name, field]) => {
+    const [inside, mark] = objectIn(field);
+    const must = required.includes(name) ? ' required' : '';
+    const row = [
+      html`<code>${place}${name}</code>${must}`,
+      typeOf(field),
+      html`<${Markdown} text=${meaningOf(field)} />`,
+    ];
+    return [row, ...rowsOf(inside, `${place}${name}${mark}.`)];
+  });
+}
+
+/** Of what may be null it is told inside. */
+function meaningOf({ description, anyOf = [] }) {
+  return description ?? anyOf.find((choice) => choice.description)?.description;
+}
+
+/** The object whose fields are told below a field, and how they are reached from there. */
+function objectIn(schema) {
+  if (schema.properties) return [schema, ''];
+  if (schema.items) return [objectIn(schema.items)[0], '[]'];
+  const object = schema.anyOf?.find(({ properties }) => properties);
+  return [object ?? {}, ''];
 }
 
 /** What a schema takes, in words; a component is a link to it. */
 export function typeOf(schema) {
+  return [kindOf(schema), ...limitsOf(schema)].map((part, at) => [at ? ', ' : '', part]);
+}
+
+function kindOf(schema) {
   if (schema.$ref) {
     const name = schema.$ref.slice(COMPONENTS.length);
-    return [element('a', { href: `#schema-${name}` }, name)];
+    return html`<a href="#schema-${name}">${name}</a>`;
   }
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) return joined(choices, ' or ');
-  if (schema.allOf) return joined(schema.allOf, ', with ');
-  if (schema.enum) return schema.enum.map((value, at) => [at ? ', ' : '', element('code', {}, String(value))]);
-  if ('const' in schema) return [element('code', {}, String(schema.const))];
+  if (schema.allOf) return joined(schema.allOf, ', with ', fixedIn);
+  if (schema.enum) return schema.enum.map((value, at) => [at ? ', ' : '', html`<code>${value}</code>`]);
+  if ('const' in schema) return html`<code>${String(schema.const)}</code>`;
   if (schema.type === 'array') return ['list of ', typeOf(schema.items ?? {})];
-  if (schema.type === 'object') return objectOf(schema);
-  const type = schema.format ?? [schema.type ?? 'anything'].flat().join(' or ');
-  return [[type, ...limitsOf(schema)].join(', ')];
+  return schema.format ?? [schema.type ?? 'anything'].flat().join(' or ');
 }
 
-function objectOf({ properties = {} }) {
-  const fields = Object.entries(properties).map(([name, field], at) => [at ? ', ' : '', name, ': ', typeOf(field)]);
-  return fields.length ? ['{ ', fields, ' }'] : ['object'];
+function joined(schemas, word, told = typeOf) {
+  return schemas.map((schema, at) => [at ? word : '', told(schema)]);
 }
 
-function joined(schemas, word) {
-  return schemas.map((schema, at) => [at ? word : '', typeOf(schema)]);
+/** What is fixed in an object of which all else is told elsewhere. */
+function fixedIn(schema) {
+  if (!schema.properties) return typeOf(schema);
+  const fields = Object.entries(schema.properties);
+  return fields.map(([name, field], at) => [at ? ' and ' : '', html`<code>${name}</code>${' '}`, typeOf(field)]);
 }
 
-function limitsOf(schema) {
-  const { minimum, maximum, maxLength, pattern } = schema;
+function limitsOf({ minimum, maximum, minLength, maxLength, pattern, default: otherwise }) {
   return [
-    minimum === undefined ? [] : `at least ${minimum}`,
-    maximum === undefined ? [] : `at most ${maximum}`,
-    maxLength === undefined ? [] : `at most ${maxLength} characters`,
-    pattern === undefined ? [] : `matches ${pattern}`,
-    schema.default === undefined ? [] : `${schema.default} when not given`,
-  ].flat();
+    boundsOf(minimum, maximum),
+    boundsOf(minLength, maxLength, ' characters'),
+    pattern !== undefined && html`<span>matches <code>${pattern}</code></span>`,
+    otherwise !== undefined && html`<span><code>${String(otherwise)}</code> when not given</span>`,
+  ].filter(Boolean);
+}
+
+function boundsOf(least, most, unit = '') {
+  if (least !== undefined && most !== undefined) return `${least} to ${most}${unit}`;
+  if (least !== undefined) return `at least ${least}${unit}`;
+  return most !== undefined && `at most ${most}${unit}`;
 }

@@ -1,12 +1,12 @@
 import type { Context, Middleware } from 'koa';
 import { writeDetails } from '../../callbacks/details.ts';
 import { queuedEvent } from '../../store/events.ts';
-import type { Callback } from '../../store/outbox.ts';
 import { resultOf } from '../../store/result.ts';
 import type { MessageState } from '../../store/store.ts';
 import { encode } from '../../stream/frame.ts';
-import { type Accepted, accept, headerKeys, mustHaveRoom, mustNotDrain } from '../acceptance.ts';
+import { type Accepted, accept, headerKeys, type Incoming, mustHaveRoom, mustNotDrain } from '../acceptance.ts';
 import type { Services } from '../app.ts';
+import { takeBody } from '../body.ts';
 import { keyOf } from '../keys.ts';
 import { endOf } from '../message.ts';
 import { answerStream, streamMessage } from '../stream.ts';
@@ -18,10 +18,7 @@ import { type ChatBody, queueOf, readCallback, readChat, requestOf } from './sch
 export function postChatStream(services: Services): Middleware {
   const { hub, origins } = services;
   return async (ctx) => {
-    mustNotDrain(services);
-    const body = readChat(ctx.request.body);
-    const queue = queueOf(body);
-    const { messageId, enqueued, feed } = await take(services, ctx, body, { streamed: true });
+    const { queue, messageId, enqueued, feed } = await take(services, ctx, chatMessage, true);
     const dialect = engineDialect(origins);
     if (feed) {
       const ahead = await aheadOf(services, queue, messageId, enqueued.position);
@@ -35,10 +32,7 @@ export function postChatStream(services: Services): Middleware {
 /** `POST /api/v1/chat`: held open until the message's turn has come and gone, then the engine's final JSON. */
 export function postChat(services: Services): Middleware {
   return async (ctx) => {
-    mustNotDrain(services);
-    const body = readChat(ctx.request.body);
-    const queue = queueOf(body);
-    const { messageId } = await take(services, ctx, body, { streamed: false });
+    const { queue, messageId } = await take(services, ctx, chatMessage, false);
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());
     const status = await endOf(services.hub, queue, messageId, gone.signal);
@@ -56,49 +50,64 @@ export function postChat(services: Services): Middleware {
 
 /** `POST /api/v1/chat/callback`: accepted at once; what the engine would post to the callback URL the broker posts. */
 export function postChatCallback(services: Services): Middleware {
-  const { endpoints, tokens } = services;
   return async (ctx) => {
-    mustNotDrain(services);
-    const body = readCallback(ctx.request.body);
-    const { progress_callback_url: url, message_key, client_id, user_id } = body;
-    const objection = endpoints.objection(url);
-    if (objection) throw new EngineFault(400, 'invalid_fields', `progress_callback_url ${objection}`);
-    const details = writeDetails({
-      kind: 'engine',
-      user_id,
-      message_key,
-      ...(body.chat_id == null ? {} : { chat_id: body.chat_id }),
-      ...(body.thread_id == null ? {} : { thread_id: body.thread_id }),
-      mode: body.progress_mode ?? 'iteration',
-      throttle_seconds: body.throttleSeconds,
-      key: tokens.keep(keyOf(ctx) ?? ''),
-    });
-    const callback: Callback = { url, details, from: 'start' };
-    const keys = [JSON.stringify(['key', client_id, message_key])];
-    const { messageId } = await take(services, ctx, body, { streamed: false, callback, keys });
+    const { messageId } = await take(services, ctx, toldMessage, false);
     ctx.status = 202;
     ctx.body = { message_id: messageId };
   };
 }
 
-type Wish = {
-  readonly streamed: boolean;
-  readonly callback?: Callback;
-  readonly keys?: readonly string[];
-};
-
-async function take(services: Services, ctx: Context, body: ChatBody, wish: Wish): Promise<Accepted> {
+/** Accepts what a request asks for. Of its body nothing is kept, however long the answer takes. */
+async function take(
+  services: Services,
+  ctx: Context,
+  read: (services: Services, ctx: Context) => Incoming,
+  streamed: boolean,
+): Promise<Accepted> {
+  mustNotDrain(services);
+  const message = read(services, ctx);
   await mustHaveRoom(services);
-  const { streamed, callback, keys = [] } = wish;
-  const message = {
+  return accept(services, ctx, message, streamed);
+}
+
+/** The message that `/chat` or `/chat/stream` is asked for. */
+function chatMessage(_services: Services, ctx: Context): Incoming {
+  return messageOf(ctx, readChat(takeBody(ctx)));
+}
+
+/** The message that `/chat/callback` is asked for, and where it is told of. */
+function toldMessage({ endpoints, tokens }: Services, ctx: Context): Incoming {
+  const body = readCallback(takeBody(ctx));
+  const { progress_callback_url: url, message_key, client_id, user_id } = body;
+  const objection = endpoints.objection(url);
+  if (objection) throw new EngineFault(400, 'invalid_fields', `progress_callback_url ${objection}`);
+  const details = writeDetails({
+    kind: 'engine',
+    user_id,
+    message_key,
+    ...(body.chat_id == null ? {} : { chat_id: body.chat_id }),
+    ...(body.thread_id == null ? {} : { thread_id: body.thread_id }),
+    mode: body.progress_mode ?? 'iteration',
+    throttle_seconds: body.throttleSeconds,
+    key: tokens.keep(keyOf(ctx) ?? ''),
+  });
+  const message = messageOf(ctx, body);
+  return {
+    ...message,
+    deduplicationKeys: [JSON.stringify(['key', client_id, message_key]), ...message.deduplicationKeys],
+    callback: { url, details, from: 'start' },
+  };
+}
+
+function messageOf(ctx: Context, body: ChatBody): Incoming {
+  return {
     queue: queueOf(body),
     userId: body.user_id,
     payload: JSON.stringify(requestOf(body)),
-    deduplicationKeys: [...keys, ...headerKeys(ctx, body.user_id)],
-    ifBusy: 'enqueue' as const,
-    callback,
+    deduplicationKeys: headerKeys(ctx, body.user_id),
+    ifBusy: 'enqueue',
+    callback: undefined,
   };
-  return accept(services, ctx, message, streamed);
 }
 
 /** How many turns come before this one, that of the message being worked on included. */

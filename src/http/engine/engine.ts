@@ -17,12 +17,12 @@ const PUBLIC = /^\/public(?:\/|$)/;
  * all else passes straight through.
  */
 export function engineRouter(services: Services): Router {
-  const { passthrough, passthroughAdmin, log, metrics, maxBodyBytes } = services;
+  const { passthrough, passthroughAdmin, log, metrics, bodies } = services;
   const router = new Router();
   const faults = engineFaults(log, metrics);
   const key = bearer(services);
   // The engine reads JSON whatever type it is said to have.
-  const chat = [faults, key, jsonBody(maxBodyBytes)];
+  const chat = [faults, key, jsonBody(bodies)];
   router.post('/api/v1/chat', ...chat, postChat(services));
   router.post('/api/v1/chat/stream', ...chat, postChatStream(services));
   router.post('/api/v1/chat/callback', ...chat, postChatCallback(services));

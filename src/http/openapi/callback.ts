@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { failureCode, messageId, result } from './event.ts';
-import { ANYONE, type Answers, type Operation, type Paths, parameters } from './operation.ts';
+import { ANYONE, type Answers, type Operation, type Paths, parameters, TRACE } from './operation.ts';
 
 const COMMON = { message_id: messageId, user_id: z.string(), client_message_id: z.string().nullable() };
 const { responses, response_language, voice_audio_base64, voice_audio_url, attachments } = result.shape;
@@ -48,15 +48,14 @@ const progress = z
 const webhookId = z.string().describe('The same each time one end is posted: take each once.');
 const signed = z.object({
   'webhook-id': webhookId,
-  'webhook-timestamp': z
-    .string()
-    .optional()
-    .describe('With `CALLBACK_SECRET`: when it was signed, in seconds since 1970.'),
+  'webhook-timestamp': z.string().regex(/^\d+$/).describe('When it is posted, in seconds since 1970.'),
   'webhook-signature': z.string().optional().describe('With `CALLBACK_SECRET`: as Standard Webhooks specifies.'),
+  ...TRACE,
 });
 const engineHeaders = z.object({
-  'webhook-id': webhookId.optional(),
-  'X-Engine-Token': z.string().optional().describe('The key that the client called with.'),
+  'webhook-id': webhookId.optional().describe('Of the last one: the same each time it is posted.'),
+  'X-Engine-Token': z.string().describe('The key that the client called with; empty if it had none.'),
+  ...TRACE,
 });
 
 const taken: Answers = {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageQuery, streamQuery } from '../schema.ts';
-import { EVENTS } from './event.ts';
+import { EVENTS, resuming } from './event.ts';
 import { type Answer, either, json, type Operation, type Paths, parameters } from './operation.ts';
 import { KEYED, problems } from './problem.ts';
 import { deadLetters } from './queue.ts';
@@ -33,7 +33,7 @@ const getStream: Operation = {
   summary: "Follow a message's events without what was said",
   description:
     'As `/api/v1/stream`; of the events of the engine type and size, and of a failure what the broker says of it. With `DASHBOARD_SHOW_CONTENT` the beginnings of what the engine said, too.',
-  parameters: parameters('query', streamQuery),
+  parameters: [...parameters('query', streamQuery), ...resuming],
   responses: either(
     {
       '200': streamOf({ ...EVENTS, message: outline }),

@@ -11,6 +11,7 @@ import {
   type Operation,
   type Paths,
   parameters,
+  TRACE,
 } from './operation.ts';
 import { headersOf, problems } from './problem.ts';
 
@@ -26,7 +27,7 @@ const fault = z
 const EXAMPLE = { client_id: 'web', user_id: 'ruth', message: 'What is John 3:16?' };
 
 /** Answers with a fault in the engine's shape. */
-function faults(meanings: Readonly<Record<number, string>>): Answers {
+export function faults(meanings: Readonly<Record<number, string>>): Answers {
   return Object.fromEntries(
     Object.entries(meanings).map(([status, meaning]) => {
       // The engine names no way to authenticate.
@@ -48,7 +49,7 @@ const chatFaults = either(
     415: '`WRONG_CONTENT_TYPE`: it is compressed in a way that is not known.',
     429: '`QUEUE_FULL`',
     500: '`INTERNAL_ERROR`',
-    503: '`DRAINING`, `STORE_UNAVAILABLE` or `STORE_FULL`',
+    503: '`DRAINING`, `BODIES_FULL`, `STORE_UNAVAILABLE` or `STORE_FULL`',
   }),
   unread,
 );
@@ -70,6 +71,7 @@ const engineStream: Answer = {
 
 const headers = z.object({
   'Idempotency-Key': z.string().max(256).optional().describe('The same one of a `user_id` is accepted once.'),
+  ...TRACE,
 });
 const body = (schema: z.ZodType, example: unknown) =>
   ({ required: true, content: { 'application/json': { schema, example } } }) as const;
@@ -112,30 +114,40 @@ const postChatCallback: Operation = {
   callbacks: { engineProgress },
 };
 
-const anything = z.object({ path: z.string().describe('Anything, also with slashes.') });
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+const below = z.object({ path: z.string().describe('Anything, also with slashes.') });
+
+/** What the engine answers is its own, also under a status that the broker has a fault for. */
+function passedAnswers(meanings: Readonly<Record<number, string>>): Answers {
+  const all = {
+    ...meanings,
+    400: 'The path holds `.` or `..` segments, or backslashes.',
+    500: '`INTERNAL_ERROR`',
+    502: '`WORKER_UNREACHABLE`',
+  };
+  const content = { '*/*': { schema: z.unknown() } };
+  const answers = Object.entries(all).map(([status, meaning]): [string, Answer] => [
+    status,
+    { description: `As \`EngineFault\`: ${meaning}\n\nOr what the engine answers.`, content },
+  ]);
+  return either({ default: { description: 'What the engine answers.', content } }, Object.fromEntries(answers), unread);
+}
 
 /** What goes straight through to the engine and back: method, query, body and status are untouched. */
 function passed(name: string, path: string, more: Partial<Operation> = {}): Paths {
-  const operation = (method: (typeof METHODS)[number]): Operation => ({
-    operationId: `${method}${name}`,
+  const operation = (method: (typeof METHODS)[number], rest: string): Operation => ({
+    operationId: `${method}${name}${rest && 'Below'}`,
     tags: ['Engine'],
-    summary: `${method.toUpperCase()} ${path}/…`,
+    summary: `${method.toUpperCase()} ${path}${rest && '/…'}`,
     description: 'Goes straight through to the engine, with its own key in place of the client’s.',
-    parameters: parameters('path', anything),
-    responses: either(
-      { default: { description: 'What the engine answers.', content: { '*/*': { schema: z.unknown() } } } },
-      unread,
-      faults({
-        400: 'The path holds `.` or `..` segments, or backslashes.',
-        500: '`INTERNAL_ERROR`',
-        502: '`WORKER_UNREACHABLE`',
-      }),
-    ),
+    responses: passedAnswers(KEY_FAULTS),
+    'x-group': `Everything at ${path}`,
+    ...(rest ? { parameters: parameters('path', below) } : {}),
     ...more,
   });
-  const operations: [string, Operation][] = METHODS.map((method) => [method, operation(method)]);
-  return { [`${path}/{path}`]: Object.fromEntries(operations) };
+  const operations = (rest: string) =>
+    Object.fromEntries(METHODS.map((method): [string, Operation] => [method, operation(method, rest)]));
+  return { [path]: operations(''), [`${path}/{path}`]: operations('/{path}') };
 }
 
 export const ENGINE_PATHS: Paths = {
@@ -146,7 +158,12 @@ export const ENGINE_PATHS: Paths = {
   ...passed('Audio', '/api/v1/audio'),
   ...passed('VoiceSubmissions', '/api/v1/voice-submissions'),
   ...passed('Admin', '/api/v1/admin', {
-    description: 'Administration of the engine: passed through with `PASSTHROUGH_ADMIN=true` only, else `404`.',
+    description: 'Administration of the engine: passed through with `PASSTHROUGH_ADMIN=true` only.',
+    responses: passedAnswers({ ...KEY_FAULTS, 404: '`PASSTHROUGH_ADMIN` is not set.' }),
   }),
-  ...passed('Public', '/public', { description: 'Public files of the engine.', security: ANYONE }),
+  ...passed('Public', '/public', {
+    description: 'Public files of the engine.',
+    security: ANYONE,
+    responses: passedAnswers({}),
+  }),
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Answer } from './operation.ts';
+import { EVENT_ID } from '../schema.ts';
+import { type Answer, header, parameters } from './operation.ts';
 
 /** What the engine answers, in its last event. The broker looks at none of it. */
 export const result = z
@@ -59,7 +60,7 @@ const EXAMPLE = [
 
 const TABLE = `Server-sent events; \`x-events\` has the schema of the JSON in \`data\` by the name of the event.
 
-| event | data | |
+| event | data | meaning |
 |---|---|---|
 | \`queued\` | \`{"message_id","queue_position"}\` | first event; again, without an id, when the position changes |
 | \`processing\` | \`{"message_id","attempt"}\` | the engine is being called |
@@ -74,8 +75,14 @@ Stored events have an \`id\`, from 1 in each message. Comment lines keep an idle
 export const eventStream: Answer = {
   description: TABLE,
   headers: {
-    'Cache-Control': { description: 'Nothing on the way may hold events back.', schema: z.string() },
-    'X-Accel-Buffering': { description: 'The same, for nginx.', schema: z.literal('no') },
+    'Cache-Control': header('Nothing on the way may hold events back.', z.string()),
+    'X-Accel-Buffering': header('The same, for nginx.', z.literal('no')),
   },
   content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE, 'x-events': EVENTS } },
 };
+
+/** How a stream goes on where it was. */
+export const resuming = parameters(
+  'header',
+  z.object({ 'Last-Event-ID': z.string().regex(EVENT_ID).optional().describe('The stream goes on after this event.') }),
+);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { messagePath, newMessage, retryQuery, streamQuery } from '../schema.ts';
 import { messageEnded } from './callback.ts';
-import { eventStream, failureCode, messageId, position, result } from './event.ts';
-import { either, json, type Operation, type Paths, parameters } from './operation.ts';
+import { eventStream, failureCode, messageId, position, result, resuming } from './event.ts';
+import { either, json, type Operation, type Paths, parameters, TRACE } from './operation.ts';
 import { INTAKE, KEYED, problems } from './problem.ts';
 
 const status = z.enum(['queued', 'processing', 'completed', 'failed', 'cancelled', 'expired']);
@@ -64,15 +64,8 @@ const headers = z.object({
     .max(256)
     .optional()
     .describe('The same one of a `user_id`, within 24 hours, is accepted once.'),
+  ...TRACE,
 });
-const resuming = z.object({
-  'Last-Event-ID': z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .optional()
-    .describe('The stream goes on after this event.'),
-});
-
 const EXAMPLE = { user_id: 'ruth', org_id: 'unfoldingWord', client_id: 'web', message: 'What is John 3:16?' };
 
 const postMessage: Operation = {
@@ -94,6 +87,7 @@ const postMessage: Operation = {
       'body_incomplete',
       'invalid_idempotency_key',
       'body_too_large',
+      'bodies_full',
       'wrong_content_type',
       'invalid_fields',
       'busy',
@@ -109,7 +103,7 @@ const getStream: Operation = {
   summary: "Read a message's events",
   description: 'Before, during and after the work, by any number of listeners, on any broker.',
   security: [{ apiKey: [] }, { bearer: [] }, { streamToken: [] }],
-  parameters: [...parameters('query', streamQuery), ...parameters('header', resuming)],
+  parameters: [...parameters('query', streamQuery), ...resuming],
   responses: either(
     { '200': eventStream, '204': { description: 'Nothing will come after `Last-Event-ID`: do not reconnect.' } },
     problems([

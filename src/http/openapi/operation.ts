@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { jsonSchemaOf } from './schema.ts';
 
 /** OpenAPI as it is written here: with zod's schemas where the document has JSON's. */
@@ -10,9 +10,13 @@ type Media = {
   readonly 'x-events'?: Readonly<Record<string, z.ZodType>>;
 };
 
+/** `required`: it is always there. */
+type Header = { readonly description: string; readonly required: boolean; readonly schema: z.ZodType };
+type Headers = Readonly<Record<string, Header>>;
+
 export type Answer = {
   readonly description: string;
-  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: z.ZodType }>>;
+  readonly headers?: Headers;
   readonly content?: Readonly<Record<string, Media>>;
 };
 
@@ -44,6 +48,8 @@ export type Operation = {
   };
   readonly responses: Answers;
   readonly callbacks?: Readonly<Record<string, Paths>>;
+  /** Operations that are alike, and are shown as one: by what it is called. */
+  readonly 'x-group'?: string;
 };
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -57,6 +63,11 @@ export function json(description: string, schema: z.ZodType, example?: unknown):
   return { description, content: { 'application/json': media } };
 }
 
+/** A header that an answer always has. */
+export function header(description: string, schema: z.ZodType): Header {
+  return { description, required: true, schema };
+}
+
 /** What a path, a query or the headers hold, as whoever reads them has it in the end: a number is one. */
 export function parameters(
   place: Parameter['in'],
@@ -68,6 +79,12 @@ export function parameters(
   });
 }
 
+/** Headers of a message, and of its callbacks. */
+export const TRACE = {
+  traceparent: z.string().optional().describe("The sender's place in its trace (W3C Trace Context)."),
+  tracestate: z.string().optional().describe('What goes with `traceparent`.'),
+};
+
 /** Answers that may have the same status, under which the content types of all of them are then. */
 export function either(...all: readonly Answers[]): Answers {
   const merged: Record<string, Answer> = {};
@@ -76,10 +93,18 @@ export function either(...all: readonly Answers[]): Answers {
     merged[status] = other
       ? {
           description: `${other.description}\n\n${answer.description}`,
-          headers: { ...other.headers, ...answer.headers },
+          headers: eitherHeaders(other.headers, answer.headers),
           content: { ...other.content, ...answer.content },
         }
       : answer;
   }
   return merged;
+}
+
+/** One that not both have is not always there. */
+function eitherHeaders(one: Headers = {}, other: Headers = {}): Headers {
+  const all = Object.entries({ ...one, ...other });
+  return Object.fromEntries(
+    all.map(([name, told]) => [name, { ...told, required: told.required && name in one && name in other }]),
+  );
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { ANYONE, type Answers, either, type Operation, type Paths, parameters } from './operation.ts';
+import { ANYONE, type Answers, either, header, type Operation, type Paths, parameters } from './operation.ts';
 import { ANYWHERE, KEYED, problems } from './problem.ts';
 
-const unchanged: Answers = { '304': { description: 'It is what `If-None-Match` names.' } };
-const ETAG = { ETag: { description: 'Names this version.', schema: z.string() } };
+const ETAG = { ETag: header('Names this version.', z.string()) };
+const unchanged: Answers = { '304': { description: 'It is what `If-None-Match` names.', headers: ETAG } };
 
 function page(operationId: string, summary: string): Operation {
   return {
@@ -20,12 +20,12 @@ function page(operationId: string, summary: string): Operation {
   };
 }
 
-function file(operationId: string, types: readonly string[]): Operation {
+function file(operationId: string, page: string, types: readonly string[]): Operation {
   const content = Object.fromEntries(types.map((type) => [type, { schema: z.unknown() }]));
   return {
     operationId,
     tags: ['Documents'],
-    summary: 'Get a file of that page',
+    summary: `Get a file of ${page}`,
     security: ANYONE,
     parameters: parameters('path', z.object({ file: z.string().describe('Its name.') })),
     responses: either(
@@ -56,9 +56,9 @@ const getOpenApi: Operation = {
 export const PAGE_PATHS: Paths = {
   '/openapi.json': { get: getOpenApi },
   '/docs': { get: page('getDocs', 'Read this document') },
-  '/docs/{file}': { get: file('getDocsFile', ['text/javascript', 'text/css']) },
+  '/docs/{file}': { get: file('getDocsFile', '/docs', ['text/javascript', 'text/css']) },
   '/dashboard': { get: page('getDashboard', 'See the brokers at work') },
   '/dashboard/{file}': {
-    get: file('getDashboardFile', ['text/javascript', 'text/css', 'image/svg+xml', 'application/json']),
+    get: file('getDashboardFile', '/dashboard', ['text/javascript', 'text/css', 'image/svg+xml', 'application/json']),
   },
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Answer, Answers } from './operation.ts';
+import { type Answer, type Answers, header } from './operation.ts';
 
 /** Every fault that the broker tells of in its own words: its status, and what it means. */
 const PROBLEMS = {
@@ -29,6 +29,7 @@ const PROBLEMS = {
   internal_error: [500, 'The broker failed; its log tells why, under the `X-Request-Id`.'],
   store_unavailable: [503, 'The store does not answer. Send it again, a message with the same `client_message_id`.'],
   draining: [503, 'The broker stops. Nothing was accepted; send it again.'],
+  bodies_full: [503, 'Large bodies fill the memory there is for them. Nothing was accepted; send it again.'],
   store_full: [503, '`MAX_WAITING_MESSAGES` wait in the whole store. Nothing was accepted.'],
 } as const satisfies Readonly<Record<string, readonly [status: number, meaning: string]>>;
 
@@ -74,10 +75,12 @@ function answerOf(status: number, codes: readonly ProblemCode[]): Answer {
 export function headersOf(status: number): NonNullable<Answer['headers']> {
   switch (status) {
     case 401:
-      return { 'WWW-Authenticate': { description: 'How to authenticate.', schema: z.literal('Bearer') } };
+      return { 'WWW-Authenticate': header('How to authenticate.', z.literal('Bearer')) };
+    case 405:
+      return { Allow: header('The methods that the path knows.', z.string()) };
     case 429:
     case 503:
-      return { 'Retry-After': { description: 'Try again after so many seconds.', schema: z.int().min(0) } };
+      return { 'Retry-After': header('Try again after so many seconds.', z.int().min(0)) };
     default:
       return {};
   }
