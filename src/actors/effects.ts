@@ -129,9 +129,7 @@ export class Effects {
     const calledAt = performance.now();
     const call = this.#worker.call({ id, attempt, trace, takePayload: () => turn.takePayload() });
     turn.call = call;
-    const leave = () => call.close();
-    signal.addEventListener('abort', leave);
-    turn.cancelled.addEventListener('abort', leave);
+    signal.addEventListener('abort', () => call.close());
     try {
       const opened = await this.#worker.opened(call);
       this.#metrics.workerCalls.inc({ outcome: opened.type });

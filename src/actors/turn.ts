@@ -60,8 +60,10 @@ export class Turn implements Claim {
     return this.#cancellation.signal;
   }
 
+  /** Breaks off whatever is done for the message. */
   cancel(): void {
     this.#cancellation.abort(new Error('the message was cancelled'));
+    this.call?.close();
   }
 
   /** The turn that a machine handed on as a claim. */
