@@ -7,7 +7,7 @@ import { aBroker, aStore, aSystem, aWorker } from '../helpers/broker.ts';
 import { Client } from '../helpers/client.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { aScriptedWorker, COMPLETE } from '../helpers/scripted-worker.ts';
-import { aTab, barriers, requestsTo, running, says } from './tab.ts';
+import { aTab, barriers, inSight, requestsTo, running, says } from './tab.ts';
 
 const EVENTS = '/api/v1/dashboard/events';
 
@@ -84,6 +84,8 @@ test.serial("after a blip the page and a message's events go on where they were"
 
   proxy.cut();
   await says(page, '.connection', /^\s*not connected/);
+  await page.evaluate('scrollTo(0, 1e6)');
+  t.true(await inSight(page, '.connection'));
   await says(page, '.queue .fault[role="status"]', /^Not connected/);
   call.say({ type: 'progress', text: 'In the beginning' });
   proxy.heal();

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { aSystem } from '../helpers/broker.ts';
 import { anEndpoint } from '../helpers/endpoint.ts';
-import { aTab, barriers, running, says } from './tab.ts';
+import { aTab, barriers, HOLD, inSight, running, says } from './tab.ts';
 
 const PHONE = { width: 390, height: 844 };
 
@@ -65,6 +65,58 @@ test.serial('with content shown, no more of an event is than a person reads', as
   await event.waitFor();
   t.regex((await event.textContent()) ?? '', /^\d+ progress 100 kB .{300}…$/);
   t.deepEqual(faults, []);
+});
+
+test.serial('a notice is seen wherever one is on the page, and goes by itself', async (t) => {
+  const { client, page, faults } = await aDashboard(t, {}, (tab) => tab.clock.install());
+  for (let n = 0; n < 30; n += 1) await client.send('ruth', n ? 'next' : HOLD);
+  await page.click('[data-list="waiting"] tr[data-user="ruth"] button');
+  await page.locator('.queue tbody tr:nth-child(30) button').click();
+  await page.click('dialog button.danger');
+  await says(page, '.notice', 'The message was cancelled.');
+  t.true(await inSight(page, '.notice'));
+  await page.clock.runFor(15_000);
+  await page.locator('.notice:empty').waitFor({ state: 'attached' });
+  t.deepEqual(faults, []);
+});
+
+/** Draws the plots anew with so many samples; the texts of their scales, plot by plot, and how far left each begins. */
+const SCALES = `async (value, length) => {
+  const scales = new Map();
+  const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+    scales.set(this.canvas, []);
+    return clearRect.apply(this, area);
+  };
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const left = x - this.measureText(text).width;
+    if (this.textAlign === 'right') scales.get(this.canvas)?.push({ text, left });
+    return fillText.call(this, text, x, y);
+  };
+  const [{ render }, { html }, { Plots }] =
+    await Promise.all(['preact', 'html', 'plots'].map((name) => import('/dashboard/' + name + '.js')));
+  const names = ['in_per_second', 'waiting', 'oldest_wait_seconds', 'queue_p95_seconds', 'worker_p95_seconds'];
+  const of = (field, valueAt) => ({ field, values: Array.from({ length }, (_, n) => valueAt(n)) });
+  const columns = [of('at', (n) => 1_700_000_000 + n), ...names.map((name) => of(name, () => value))];
+  const place = document.body.appendChild(document.createElement('div'));
+  render(html\`<\${Plots} columns=\${columns} />\`, place);
+  const told = () => [...place.querySelectorAll('canvas')].map((canvas) => scales.get(canvas) ?? []);
+  while (told().filter(({ length }) => length).length < 5) await new Promise(requestAnimationFrame);
+  return told();
+}`;
+
+test.serial('the scale of a plot is whole, and each of its ticks says something else', async (t) => {
+  const { page } = await aDashboard(t, {}, (tab) => tab.setViewportSize(PHONE));
+  for (const value of [0, 0.001, 0.03, 1, 7, 100, 5000, null]) {
+    await page.reload();
+    const scales: { text: string; left: number }[][] = await page.evaluate(`(${SCALES})(${value}, 10)`);
+    t.is(scales.length, 5);
+    for (const scale of scales) {
+      const texts = scale.map(({ text }) => text);
+      t.is(texts.length, new Set(texts).size, `${value}: ${texts}`);
+      t.true(Math.min(...scale.map(({ left }) => left)) >= 0, `${value}: ${texts}`);
+    }
+  }
 });
 
 test.serial('what is typed seeks among the users listed, and opens any other by the whole name', async (t) => {

@@ -18,6 +18,8 @@ import { Users } from './users.js';
 const MOST_SAMPLES = 3600;
 /** The broker tells something each second. */
 const SILENT_MS = 10_000;
+/** So long a notice is shown. */
+const NOTICE_MS = 12_000;
 
 /** What the page shows. */
 const model = {
@@ -45,6 +47,9 @@ let following = new AbortController();
 /** What had the focus before a queue was opened. @type {Element | null} */
 let before = null;
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let noticeTimer;
+
 /** @param {Partial<typeof model>} changes */
 function update(changes) {
   Object.assign(model, changes);
@@ -58,34 +63,42 @@ function show() {
 
 /** @param {typeof model} props */
 function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, keyFault, notice, question, userId }) {
+  const lost = frame && !connected && !keyAsked;
   return html`
     <a class="skip" href="#main">To the content</a>
     <header>
       <h1>Message broker</h1>
-      <p class="connection ${connected ? '' : 'lost'}" role="status">
-        ${connected ? 'live' : keyAsked ? '' : frame ? `not connected; as of ${time(frame.at)}` : 'connecting…'}
+      <p class="connection ${lost ? 'lost' : ''}" role="status">
+        ${lost ? `not connected; as of ${time(frame.at)}` : connected ? 'live' : !keyAsked && 'connecting…'}
       </p>
       ${hasKey() && !keyAsked && html`<button type="button" onClick=${leave}>Forget the key</button>`}
     </header>
     <main id="main">
       ${keyAsked && html`<${KeyForm} fault=${keyFault} onKey=${enter} />`}
-      <p class="notice" role="status">${notice}</p>
       ${
         frame &&
         !keyAsked &&
         html`
           <${Health} frame=${frame} />
-          <${Machines} charts=${charts} states=${frame.states} />
           <${Plots} columns=${columns} />
           ${userId !== undefined && html`<${QueueView} key=${userId} userId=${userId} showContent=${showContent} ask=${ask} close=${closeQueue} />`}
           <${Users} atWork=${frame.at_work} delayed=${frame.delayed} open=${openQueue} />
           <${DeadLetters} newest=${frame.dead_letters} showContent=${showContent} ask=${ask} open=${openQueue} fail=${tellFault} />
+          <${Machines} charts=${charts} states=${frame.states} />
           <${Brokers} brokers=${frame.brokers} />
         `
       }
+      <p class="notice" role="status">${notice}</p>
     </main>
     ${question && html`<${Confirm} asked=${question} onAnswer=${answer} />`}
   `;
+}
+
+/** Shows what happened, wherever one is on the page, for a while. @param {string} notice */
+function tell(notice) {
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => update({ notice: '' }), NOTICE_MS);
+  update({ notice });
 }
 
 /** @param {Question} question */
@@ -99,7 +112,7 @@ async function answer(yes) {
   update({ question: undefined });
   if (!yes || !question) return;
   try {
-    update({ notice: await question.act() });
+    tell(await question.act());
   } catch (error) {
     tellFault(error);
   }
@@ -107,8 +120,7 @@ async function answer(yes) {
 
 /** @param {unknown} error */
 function tellFault(error) {
-  const notice = error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.';
-  update({ notice });
+  tell(error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.');
 }
 
 /** @param {string} userId */
@@ -181,6 +193,6 @@ function takeFrame(frame) {
 show();
 json('dashboard/charts.json').then(
   (charts) => update({ charts }),
-  () => update({ notice: 'The charts could not be loaded; load the page again.' }),
+  () => tell('The drawings of the machines could not be loaded; load the page again.'),
 );
 void connect();
