@@ -98,6 +98,40 @@ test.serial("after a blip the page and a message's events go on where they were"
   t.deepEqual(faults, []);
 });
 
+test.serial('live events are followed to the newest, but not under the eyes of who reads older ones', async (t) => {
+  const worker = await aScriptedWorker(t);
+  const { url, client } = await aBroker(t, { ...(await aStore(t, 'embedded')), WORKER_BASE_URL: worker.url });
+  const { page, faults } = await aTab(t, url);
+  await client.send('ruth', 'Hi');
+  const call = await worker.call(1);
+  const say = (times: number) => {
+    for (let n = 0; n < times; n += 1) call.say({ type: 'progress', text: 'word' });
+  };
+  const last = (id: number) => says(page, '.events li:last-child', new RegExp(`^${id} progress`));
+  const fromEnd = () =>
+    page.evaluate(
+      '(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)(document.querySelector(".events"))',
+    );
+  say(198);
+  await page.click('[data-list="at-work"] tr[data-user="ruth"] button');
+  await last(200);
+  t.true(Number(await fromEnd()) < 2);
+  t.is(await page.locator('.events li').count(), 100);
+
+  await page.evaluate('document.querySelector(".events").scrollTo(0, 50)');
+  say(20);
+  await last(220);
+  await says(page, '.events li:first-child', /^101 progress/);
+  t.is(await page.evaluate('document.querySelector(".events").scrollTop'), 50);
+
+  await page.evaluate('document.querySelector(".events").scrollTo(0, 1e6)');
+  say(1);
+  await last(221);
+  t.true(Number(await fromEnd()) < 2);
+  t.is(await page.locator('.events li').count(), 100);
+  t.deepEqual(faults, []);
+});
+
 test.serial('an opened queue is asked for once at a time, however long the store is silent', async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());

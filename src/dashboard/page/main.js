@@ -37,7 +37,7 @@ const model = {
   notice: '',
   /** @type {Question | undefined} */
   question: undefined,
-  /** @type {string | undefined} */
+  /** Whose queue is open. @type {string | undefined} */
   userId: undefined,
 };
 
@@ -111,11 +111,31 @@ async function answer(yes) {
   const { question } = model;
   update({ question: undefined });
   if (!yes || !question) return;
+  const asked = document.activeElement;
+  const places = placesNear(asked);
   try {
     tell(await question.act());
+    if (asked === document.activeElement || document.activeElement === document.body) {
+      places.find(({ isConnected }) => isConnected)?.focus();
+    }
   } catch (error) {
     tellFault(error);
   }
+}
+
+/**
+ * Where the focus may go from something that is soon gone: to the same of the next row or of the one before, else to the
+ * heading.
+ * @param {Element | null} element
+ */
+function placesNear(element) {
+  const row = element?.closest('tr');
+  const rows = [row?.nextElementSibling, row?.previousElementSibling];
+  const places = [
+    ...rows.map((near) => near?.querySelector('.actions button')),
+    element?.closest('section')?.querySelector('h2'),
+  ];
+  return places.filter((place) => place instanceof HTMLElement);
 }
 
 /** @param {unknown} error */
@@ -130,13 +150,35 @@ function openQueue(userId) {
   } catch (error) {
     return tellFault(error);
   }
-  if (model.userId === undefined) before = document.activeElement;
-  update({ userId, notice: '' });
+  history.pushState(null, '', `#${new URLSearchParams({ user: userId })}`);
+  goByAddress();
 }
 
 function closeQueue() {
+  history.pushState(null, '', location.pathname + location.search);
+  goByAddress();
+}
+
+/** Shows the queue that the address names: it can be linked, and outlasts a reload. */
+function goByAddress() {
+  // The link to the content names no queue.
+  if (location.hash === '#main') return;
+  const userId = new URLSearchParams(location.hash.slice(1)).get('user') || undefined;
+  if (userId === undefined) return leaveQueue();
+  try {
+    queuePath(userId);
+  } catch (error) {
+    return tellFault(error);
+  }
+  if (model.userId === undefined) before = document.activeElement;
+  update({ userId, notice: '' });
+  document.getElementById('queue')?.focus();
+}
+
+function leaveQueue() {
+  if (model.userId === undefined) return;
   update({ userId: undefined });
-  if (before instanceof HTMLElement && before.isConnected) before.focus();
+  if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus();
   else document.getElementById('user')?.focus();
 }
 
@@ -190,6 +232,8 @@ function takeFrame(frame) {
   update({ frame, columns });
 }
 
+addEventListener('popstate', goByAddress);
+goByAddress();
 show();
 json('dashboard/charts.json').then(
   (charts) => update({ charts }),
