@@ -4,12 +4,24 @@ import type { BrokerStatus } from './status.ts';
 /** Quantiles are of so much of the time that has just gone by. */
 const WINDOW_MS = 60_000;
 
+/** One that announces nothing any more, and did not say that it stops, is remembered for so long. */
+const MISSED_MS = 60_000;
+
+/** `since`: in ms since 1970. */
+type Missed = { readonly status: BrokerStatus; readonly since: number };
+
 /** What the brokers that share the store have announced lately: at most one status a second of each, for a minute. */
 export class Fleet {
   #recent = new Map<string, readonly BrokerStatus[]>();
+  #missed: readonly Missed[] = [];
 
-  /** Takes in what they say now; those that are not among them any more are forgotten. */
-  look(statuses: readonly BrokerStatus[]): void {
+  /** Takes in what they say now; those that are not among them any more count no longer. `now`: in ms since 1970. */
+  look(statuses: readonly BrokerStatus[], now: number = Date.now()): void {
+    const isThere = new Set(statuses.map(({ id }) => id));
+    const gone = this.brokers.filter(({ draining }) => !draining).map((status) => ({ status, since: now }));
+    this.#missed = [...this.#missed, ...gone].filter(
+      ({ status, since }) => !isThere.has(status.id) && now - since < MISSED_MS,
+    );
     this.#recent = new Map(
       statuses.map((status) => {
         const before = (this.#recent.get(status.id) ?? []).filter(({ uptime_ms }) => uptime_ms < status.uptime_ms);
@@ -23,6 +35,11 @@ export class Fleet {
   get brokers(): readonly BrokerStatus[] {
     const newest = [...this.#recent.values()].flatMap((recent) => recent.at(-1) ?? []);
     return newest.sort((a, b) => a.started_at - b.started_at || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Those that went without a word, the longest missed first. */
+  get missed(): readonly Missed[] {
+    return this.#missed;
   }
 
   /** How many messages a second a broker accepts, or ends; null as long as that is not known. */

@@ -54,6 +54,8 @@ export type BrokerView = {
   readonly own: boolean;
   readonly version: string;
   readonly started_at: string;
+  /** Since when nothing is heard of it; null as long as something is. What else is told of it was before. */
+  readonly missed_since: string | null;
   readonly draining: boolean;
   readonly users: number;
   readonly deliveries: number;

@@ -78,10 +78,12 @@ export class Overview {
     void this.#tick();
   }
 
-  /** Announces nothing more, and closes all dashboards. */
-  stop(): void {
-    clearInterval(this.#timer);
+  /** Announces for the last time, so that the others do not miss this broker, and closes all dashboards. */
+  async stop(): Promise<void> {
     this.#audience.close();
+    if (!this.#timer) return;
+    clearInterval(this.#timer);
+    await this.#question(() => within(PATIENCE_MS, this.#announce())).ask();
   }
 
   /** Writes the last hour, and then a frame a second, until the response is closed. */
@@ -109,13 +111,17 @@ export class Overview {
   async #meet(): Promise<void> {
     const { store } = this.#parts;
     try {
-      await store.announce(JSON.stringify(this.#status()), SILENT_MS);
+      await this.#announce();
       const announced = await store.brokers();
       this.#fleet.look(announced.flatMap((one) => readStatus(one) ?? []));
     } catch (error) {
       this.#fleet.look([this.#status()]);
       throw error;
     }
+  }
+
+  #announce(): Promise<void> {
+    return this.#parts.store.announce(JSON.stringify(this.#status()), SILENT_MS);
   }
 
   #question<Answer>(pose: () => Promise<Answer>): Question<Answer> {
@@ -187,7 +193,10 @@ export class Overview {
         supervisor: this.#fleet.supervisors,
         delivery: this.#fleet.states('deliveries'),
       },
-      brokers: this.#fleet.brokers.map((status) => this.#brokerView(status)),
+      brokers: [
+        ...this.#fleet.brokers.map((status) => this.#brokerView(status, null)),
+        ...this.#fleet.missed.map(({ status, since }) => this.#brokerView(status, iso(since))),
+      ],
       at_work: this.#fleet.turns(SHOWN).map(({ held_ms, ...turn }) => ({ ...turn, seconds: held_ms / 1000 })),
       delayed: listed(this.#delayed, delayedView),
       dead_letters: this.#deadLettersView(),
@@ -202,12 +211,13 @@ export class Overview {
     return list && { ...list, next_cursor: last ? cursorOf(last) : null };
   }
 
-  #brokerView(status: BrokerStatus): BrokerView {
+  #brokerView(status: BrokerStatus, missedSince: string | null): BrokerView {
     return {
       id: status.id,
       own: status.id === this.#parts.brokerId,
       version: status.version,
       started_at: iso(status.started_at),
+      missed_since: missedSince,
       draining: status.draining,
       users: sum(status.users),
       deliveries: sum(status.deliveries),

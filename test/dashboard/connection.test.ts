@@ -7,7 +7,7 @@ import { aBroker, aStore, aSystem, aWorker } from '../helpers/broker.ts';
 import { Client } from '../helpers/client.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { aScriptedWorker, COMPLETE } from '../helpers/scripted-worker.ts';
-import { aTab, barriers, requestsTo, running, says } from './tab.ts';
+import { aTab, barriers, inSight, requestsTo, running, says } from './tab.ts';
 
 const EVENTS = '/api/v1/dashboard/events';
 
@@ -84,6 +84,8 @@ test.serial("after a blip the page and a message's events go on where they were"
 
   proxy.cut();
   await says(page, '.connection', /^\s*not connected/);
+  await page.evaluate('scrollTo(0, 1e6)');
+  t.true(await inSight(page, '.connection'));
   await says(page, '.queue .fault[role="status"]', /^Not connected/);
   call.say({ type: 'progress', text: 'In the beginning' });
   proxy.heal();
@@ -93,6 +95,40 @@ test.serial("after a blip the page and a message's events go on where they were"
   call.say(COMPLETE);
   call.end();
   await says(page, '.queue p strong >> nth=0', 'idle');
+  t.deepEqual(faults, []);
+});
+
+test.serial('live events are followed to the newest, but not under the eyes of who reads older ones', async (t) => {
+  const worker = await aScriptedWorker(t);
+  const { url, client } = await aBroker(t, { ...(await aStore(t, 'embedded')), WORKER_BASE_URL: worker.url });
+  const { page, faults } = await aTab(t, url);
+  await client.send('ruth', 'Hi');
+  const call = await worker.call(1);
+  const say = (times: number) => {
+    for (let n = 0; n < times; n += 1) call.say({ type: 'progress', text: 'word' });
+  };
+  const last = (id: number) => says(page, '.events li:last-child', new RegExp(`^${id} progress`));
+  const fromEnd = () =>
+    page.evaluate(
+      '(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)(document.querySelector(".events"))',
+    );
+  say(198);
+  await page.click('[data-list="at-work"] tr[data-user="ruth"] button');
+  await last(200);
+  t.true(Number(await fromEnd()) < 2);
+  t.is(await page.locator('.events li').count(), 100);
+
+  await page.evaluate('document.querySelector(".events").scrollTo(0, 50)');
+  say(20);
+  await last(220);
+  await says(page, '.events li:first-child', /^101 progress/);
+  t.is(await page.evaluate('document.querySelector(".events").scrollTop'), 50);
+
+  await page.evaluate('document.querySelector(".events").scrollTo(0, 1e6)');
+  say(1);
+  await last(221);
+  t.true(Number(await fromEnd()) < 2);
+  t.is(await page.locator('.events li').count(), 100);
   t.deepEqual(faults, []);
 });
 

@@ -113,6 +113,23 @@ test('rates and states are added up over all brokers, each by its own clock', (t
   );
 });
 
+test('a broker that goes without a word is missed for a minute, one that stops is not', (t) => {
+  const fleet = new Fleet();
+  const missed = () => fleet.missed.map(({ status, since }) => [status.id, since]);
+  fleet.look([aStatus('a', 1), aStatus('b', 1, { users: { idle: 1 } }), aStatus('c', 1, { draining: true })], 1000);
+  t.deepEqual(missed(), []);
+  fleet.look([aStatus('a', 2)], 2000);
+  t.deepEqual(missed(), [['b', 2000]]);
+  t.deepEqual(fleet.states('users'), {}, 'it counts no longer');
+  fleet.look([aStatus('a', 3)], 61_999);
+  t.deepEqual(missed(), [['b', 2000]]);
+  fleet.look([aStatus('a', 4), aStatus('b', 4)], 61_999);
+  t.deepEqual(missed(), [], 'it is there again');
+  fleet.look([aStatus('a', 5)], 70_000);
+  fleet.look([aStatus('a', 6)], 130_000);
+  t.deepEqual(missed(), []);
+});
+
 test('turns are those at work longest, at all brokers, and supervisors as many as there are brokers', (t) => {
   const fleet = new Fleet();
   const aTurn = (user_id: string, held_ms: number) => ({ user_id, message_id: `of ${user_id}`, attempt: 1, held_ms });

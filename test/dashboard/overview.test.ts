@@ -1,5 +1,6 @@
 import { get } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
+import { reasonOf } from '../../src/dashboard/content.ts';
 import { BROKER_KEYS } from '../../src/store/redis/keys.ts';
 import { aBroker, aStore, aSystem, aWorker, STORES } from '../helpers/broker.ts';
 import { Client, theEnd } from '../helpers/client.ts';
@@ -234,7 +235,7 @@ test('a silent part of the store costs the lists that it has a part of, and noth
         if (frames || told.dead_letters?.stale) frames += 1;
         if (!frames) continue;
         t.like(told, { dead_letters: { stale: true, items: [{ message_id: dead }] } });
-        t.is(told.brokers.length, 2, `frame ${frames}`);
+        t.like(told.brokers, [{ missed_since: null }, { missed_since: null }], `frame ${frames}`);
       }
       await events.return();
     }),
@@ -291,6 +292,16 @@ test('what people and the worker wrote is not told, unless it may be, and not at
     t.regex(JSON.stringify(part), new RegExp(WORDS));
     t.true(JSON.stringify(part).length < 3000);
   }
+});
+
+test('a reason that is JSON is told as the sentence in it', (t) => {
+  const told = (reason: string) => reasonOf('worker_error', reason, true);
+  t.is(
+    told('529 {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}'),
+    '529 Overloaded',
+  );
+  t.is(told('The worker answered 500: {"error":"Internal error"}'), 'The worker answered 500: Internal error');
+  for (const other of ['plain', 'no {json}', '{"code":7}', '[1] {"error":null}']) t.is(told(other), other);
 });
 
 test('the page is served without a key, checked by its tag, and what it shows only with one', async (t) => {

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { aSystem } from '../helpers/broker.ts';
 import { anEndpoint } from '../helpers/endpoint.ts';
-import { aTab, barriers, running, says } from './tab.ts';
+import { aTab, barriers, HOLD, inSight, running, says } from './tab.ts';
 
 const PHONE = { width: 390, height: 844 };
 
@@ -44,9 +44,20 @@ test.serial('a user opens to the queue and to the live events of the running mes
   );
   t.like((await client.get(`/api/v1/queue/ruth/messages/${waiting}`)).body, { status: 'queued' });
   await cancel.press('Enter');
+  await says(page, 'dialog', new RegExp(`Cancel the waiting message ${waiting} of ruth`));
   await page.click('dialog button.danger');
   await says(page, '.notice', 'The message was cancelled.');
   t.like((await client.get(`/api/v1/queue/ruth/messages/${waiting}`)).body, { status: 'cancelled' });
+  await cancel.waitFor({ state: 'detached' });
+  const label = String(await page.evaluate('document.activeElement.ariaLabel'));
+  t.regex(label, new RegExp(`Cancel message ${id.slice(-12)}`), 'the row that is left has the focus');
+
+  await client.send('ruth', 'Secret words');
+  await page.click('button:text("Cancel all that wait")');
+  await says(page, 'dialog', /Cancel all that wait of ruth \(1 message\)\?/);
+  await page.click('dialog button.danger');
+  await says(page, '.notice', 'Cancelled 1 message of ruth.');
+  t.is(await page.evaluate('document.activeElement.id'), 'queue');
 
   worker.hurry();
   await says(page, '.queue p strong >> nth=0', 'idle');
@@ -65,6 +76,81 @@ test.serial('with content shown, no more of an event is than a person reads', as
   await event.waitFor();
   t.regex((await event.textContent()) ?? '', /^\d+ progress 100 kB .{300}…$/);
   t.deepEqual(faults, []);
+});
+
+test.serial('a notice is seen wherever one is on the page, and goes by itself', async (t) => {
+  const { client, page, faults } = await aDashboard(t, {}, (tab) => tab.clock.install());
+  for (let n = 0; n < 30; n += 1) await client.send('ruth', n ? 'next' : HOLD);
+  await page.click('[data-list="waiting"] tr[data-user="ruth"] button');
+  await page.locator('.queue tbody tr:nth-child(30) button').click();
+  await page.click('dialog button.danger');
+  await says(page, '.notice', 'The message was cancelled.');
+  t.true(await inSight(page, '.notice'));
+  await page.clock.runFor(15_000);
+  await page.locator('.notice:empty').waitFor({ state: 'attached' });
+  t.deepEqual(faults, []);
+});
+
+test.serial('an opened user is in sight, outlasts a reload, and closes on the way back', async (t) => {
+  const { client, page, faults } = await aDashboard(t);
+  const user = 'Ruth & co#1';
+  const dead = await client.send(user, '[[status=400]] Hi');
+  await client.all(user, dead);
+  const name = page.locator(`tr[data-message="${dead}"] th button`);
+  await name.press('Enter');
+  await says(page, 'h2#queue', `Queue of ${user}`);
+  t.is(await page.evaluate('document.activeElement.id'), 'queue');
+  t.true(await inSight(page, 'h2#queue'));
+  await page.keyboard.press('Tab');
+  await page.reload();
+  await says(page, 'h2#queue', `Queue of ${user}`);
+  t.true(await inSight(page, 'h2#queue'));
+  await page.goBack();
+  await page.locator('h2#queue').waitFor({ state: 'detached' });
+  await page.goForward();
+  await says(page, 'h2#queue', `Queue of ${user}`);
+  await page.click('.queue .close');
+  t.is(new URL(page.url()).hash, '');
+  t.deepEqual(faults, []);
+});
+
+/** Draws the plots anew with so many samples; the texts of their scales, plot by plot, and how far left each begins. */
+const SCALES = `async (value, length) => {
+  const scales = new Map();
+  const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+    scales.set(this.canvas, []);
+    return clearRect.apply(this, area);
+  };
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const left = x - this.measureText(text).width;
+    if (this.textAlign === 'right') scales.get(this.canvas)?.push({ text, left });
+    return fillText.call(this, text, x, y);
+  };
+  const [{ render }, { html }, { Plots }] =
+    await Promise.all(['preact', 'html', 'plots'].map((name) => import('/dashboard/' + name + '.js')));
+  const names = ['in_per_second', 'waiting', 'oldest_wait_seconds', 'queue_p95_seconds', 'worker_p95_seconds'];
+  const of = (field, valueAt) => ({ field, values: Array.from({ length }, (_, n) => valueAt(n)) });
+  const columns = [of('at', (n) => 1_700_000_000 + n), ...names.map((name) => of(name, () => value))];
+  const place = document.body.appendChild(document.createElement('div'));
+  render(html\`<\${Plots} columns=\${columns} />\`, place);
+  const told = () => [...place.querySelectorAll('canvas')].map((canvas) => scales.get(canvas) ?? []);
+  while (told().filter(({ length }) => length).length < 5) await new Promise(requestAnimationFrame);
+  return told();
+}`;
+
+test.serial('the scale of a plot is whole, and each of its ticks says something else', async (t) => {
+  const { page } = await aDashboard(t, {}, (tab) => tab.setViewportSize(PHONE));
+  for (const value of [0, 0.001, 0.03, 1, 7, 100, 5000, null]) {
+    await page.reload();
+    const scales: { text: string; left: number }[][] = await page.evaluate(`(${SCALES})(${value}, 10)`);
+    t.is(scales.length, 5);
+    for (const scale of scales) {
+      const texts = scale.map(({ text }) => text);
+      t.is(texts.length, new Set(texts).size, `${value}: ${texts}`);
+      t.true(Math.min(...scale.map(({ left }) => left)) >= 0, `${value}: ${texts}`);
+    }
+  }
 });
 
 test.serial('what is typed seeks among the users listed, and opens any other by the whole name', async (t) => {
@@ -101,7 +187,7 @@ test.serial('a callback that was given up is discarded without its message', asy
   const rows = page.locator(`tr[data-message="${id}"]`);
   await rows.filter({ hasText: 'callback_undelivered' }).getByText('Discard').click();
   await page.click('dialog button:text("Discard")');
-  await says(page, '.notice', /^Discarded the callback of ruth/);
+  await says(page, '.notice', new RegExp(`^Discarded the callback of message ${id} of ruth`));
   await rows.filter({ hasText: 'callback_undelivered' }).waitFor({ state: 'detached' });
   await says(page, `tr[data-message="${id}"]`, /worker_rejected/);
   t.is(await rows.count(), 1);
@@ -122,7 +208,7 @@ test.serial('older dead letters are a page away, and dealt with there', async (t
   t.true(await page.locator('.pages button:text("Older")').isDisabled());
   await page.locator('tr[data-message]').filter({ hasText: 'user-1' }).getByText('Discard').click();
   await page.click('dialog button:text("Discard")');
-  await says(page, '.notice', /^Discarded the message of user-1/);
+  await says(page, '.notice', /^Discarded the message \S+ of user-1 /);
   t.deepEqual(await shown(), ['user-2', 'user-0']);
   await page.click('.pages button:text("Newest")');
   await says(page, '.pages', /^The newest 20\./);
@@ -137,14 +223,15 @@ test.serial('a dead letter is retried from the page and completes; another one i
   await client.all('boaz', other);
   await page.click(`tr[data-message="${id}"] button:text("Retry")`);
   await page.click('dialog button:text("Retry")');
-  await says(page, '.notice', /^Trying the message of ruth/);
+  await says(page, '.notice', /^Trying the message \S+ of ruth/);
   await page.locator(`tr[data-message="${id}"]`).waitFor({ state: 'detached' });
   await client.all('ruth', id);
   t.like((await client.get(`/api/v1/queue/ruth/messages/${id}`)).body, { status: 'completed' });
   await page.click(`tr[data-message="${other}"] button:text("Discard")`);
   await page.click('dialog button:text("Discard")');
-  await says(page, '.notice', /^Discarded the message of boaz/);
+  await says(page, '.notice', /^Discarded the message \S+ of boaz/);
   await page.locator(`tr[data-message="${other}"]`).waitFor({ state: 'detached' });
+  t.is(await page.evaluate('document.activeElement.id'), 'dead-letters');
   t.deepEqual((await client.get('/api/v1/dead-letters')).body['dead_letters'], []);
   t.deepEqual(faults, []);
 });

@@ -43,6 +43,13 @@ export async function says(page: Page, selector: string, text: string | RegExp):
   await page.locator(selector).filter({ hasText: pattern }).waitFor({ state: 'attached' });
 }
 
+/** Whether all of an element is within the window. */
+export async function inSight(page: Page, selector: string): Promise<boolean> {
+  const box = await page.locator(selector).boundingBox();
+  const height = page.viewportSize()?.height ?? 0;
+  return box !== null && box.y >= 0 && box.height > 0 && box.y + box.height <= height;
+}
+
 /** What axe finds that keeps people out; `impacts`: how much so. */
 export async function barriers(page: Page, impacts = ['serious', 'critical']): Promise<string[]> {
   await page.evaluate(AXE);

@@ -48,7 +48,8 @@ export function Brokers({ brokers }) {
 }
 
 /** @param {BrokerView} broker */
-function stateOf({ draining, worker }) {
+function stateOf({ draining, worker, missed_since }) {
+  if (missed_since) return `not heard of since ${time(missed_since)}`;
   if (draining) return 'stopping';
   return worker.connected && worker.circuit !== 'open' ? 'running' : 'running, without the worker';
 }

@@ -33,17 +33,17 @@ export function DeadLetters({ newest, showContent, ask, open, fail }) {
   };
   return html`
     <section aria-labelledby="dead-letters">
-      <h2 id="dead-letters">Dead letters</h2>
+      <h2 id="dead-letters" tabindex="-1">Dead letters</h2>
       ${!page && html`<${Stale} list=${newest} />`}
       ${
         items.length > 0
           ? html`
               ${!showContent && html`<p><small>The worker's own words are not shown (DASHBOARD_SHOW_CONTENT).</small></p>`}
-              <table>
+              <table class="letters">
                 <thead>
                   <tr>
                     <th scope="col">User</th>
-                    <th scope="col">What</th>
+                    <th scope="col">Message</th>
                     <th scope="col">Failed</th>
                     <th scope="col">Reason</th>
                     <th scope="col" class="number">Attempts</th>
@@ -80,8 +80,8 @@ export function DeadLetters({ newest, showContent, ask, open, fail }) {
  */
 function Row({ letter, ask, open, afterwards }) {
   const { kind, user_id, message_id, attempts, failed_at, code, error } = letter;
-  const what = kind === 'callback' ? 'callback' : 'message';
-  const name = `the ${what} of ${user_id} that failed at ${time(failed_at)}`;
+  const what = kind === 'callback' ? 'callback of message' : 'message';
+  const name = `the ${what} ${message_id} of ${user_id} that failed at ${time(failed_at)}`;
   const only = kind === 'callback' ? { only: 'callback' } : {};
   const retry = () =>
     ask({
@@ -108,11 +108,11 @@ function Row({ letter, ask, open, afterwards }) {
   return html`
     <tr data-message=${message_id}>
       <th scope="row"><button type="button" class="link" onClick=${() => open(user_id)}>${user_id}</button></th>
-      <td data-label="What">${what} <code title=${message_id}>…${message_id.slice(-12)}</code></td>
+      <td data-label="Message"><code class="id">${message_id}</code>${kind === 'callback' && ', its callback'}</td>
       <td data-label="Failed">${time(failed_at)}</td>
       <td data-label="Reason"><code>${code}</code> ${error}</td>
       <td data-label="Attempts" class="number">${attempts}</td>
-      <td data-label="Actions" class="actions">
+      <td class="actions">
         <button type="button" aria-label="Retry ${name}" onClick=${retry}>Retry</button>
         <button type="button" aria-label="Discard ${name}" onClick=${discard}>Discard</button>
       </td>

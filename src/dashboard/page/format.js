@@ -11,6 +11,11 @@ export function count(value) {
   return value == null ? UNKNOWN : NUMBER.format(value);
 }
 
+/** @param {number | undefined} number */
+export function messages(number) {
+  return `${count(number)} ${number === 1 ? 'message' : 'messages'}`;
+}
+
 /** @param {number | null | undefined} value */
 export function rate(value) {
   return value == null ? UNKNOWN : `${RATE.format(value)}/s`;

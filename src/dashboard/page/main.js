@@ -18,6 +18,8 @@ import { Users } from './users.js';
 const MOST_SAMPLES = 3600;
 /** The broker tells something each second. */
 const SILENT_MS = 10_000;
+/** So long a notice is shown. */
+const NOTICE_MS = 12_000;
 
 /** What the page shows. */
 const model = {
@@ -35,7 +37,7 @@ const model = {
   notice: '',
   /** @type {Question | undefined} */
   question: undefined,
-  /** @type {string | undefined} */
+  /** Whose queue is open. @type {string | undefined} */
   userId: undefined,
 };
 
@@ -44,6 +46,9 @@ let following = new AbortController();
 
 /** What had the focus before a queue was opened. @type {Element | null} */
 let before = null;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let noticeTimer;
 
 /** @param {Partial<typeof model>} changes */
 function update(changes) {
@@ -58,34 +63,42 @@ function show() {
 
 /** @param {typeof model} props */
 function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, keyFault, notice, question, userId }) {
+  const lost = frame && !connected && !keyAsked;
   return html`
     <a class="skip" href="#main">To the content</a>
     <header>
       <h1>Message broker</h1>
-      <p class="connection ${connected ? '' : 'lost'}" role="status">
-        ${connected ? 'live' : keyAsked ? '' : frame ? `not connected; as of ${time(frame.at)}` : 'connecting…'}
+      <p class="connection ${lost ? 'lost' : ''}" role="status">
+        ${lost ? `not connected; as of ${time(frame.at)}` : connected ? 'live' : !keyAsked && 'connecting…'}
       </p>
       ${hasKey() && !keyAsked && html`<button type="button" onClick=${leave}>Forget the key</button>`}
     </header>
     <main id="main">
       ${keyAsked && html`<${KeyForm} fault=${keyFault} onKey=${enter} />`}
-      <p class="notice" role="status">${notice}</p>
       ${
         frame &&
         !keyAsked &&
         html`
           <${Health} frame=${frame} />
-          <${Machines} charts=${charts} states=${frame.states} />
           <${Plots} columns=${columns} />
           ${userId !== undefined && html`<${QueueView} key=${userId} userId=${userId} showContent=${showContent} ask=${ask} close=${closeQueue} />`}
           <${Users} atWork=${frame.at_work} delayed=${frame.delayed} open=${openQueue} />
           <${DeadLetters} newest=${frame.dead_letters} showContent=${showContent} ask=${ask} open=${openQueue} fail=${tellFault} />
+          <${Machines} charts=${charts} states=${frame.states} />
           <${Brokers} brokers=${frame.brokers} />
         `
       }
+      <p class="notice" role="status">${notice}</p>
     </main>
     ${question && html`<${Confirm} asked=${question} onAnswer=${answer} />`}
   `;
+}
+
+/** Shows what happened, wherever one is on the page, for a while. @param {string} notice */
+function tell(notice) {
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => update({ notice: '' }), NOTICE_MS);
+  update({ notice });
 }
 
 /** @param {Question} question */
@@ -98,17 +111,36 @@ async function answer(yes) {
   const { question } = model;
   update({ question: undefined });
   if (!yes || !question) return;
+  const asked = document.activeElement;
+  const places = placesNear(asked);
   try {
-    update({ notice: await question.act() });
+    tell(await question.act());
+    if (asked === document.activeElement || document.activeElement === document.body) {
+      places.find(({ isConnected }) => isConnected)?.focus();
+    }
   } catch (error) {
     tellFault(error);
   }
 }
 
+/**
+ * Where the focus may go from something that is soon gone: to the same of the next row or of the one before, else to the
+ * heading.
+ * @param {Element | null} element
+ */
+function placesNear(element) {
+  const row = element?.closest('tr');
+  const rows = [row?.nextElementSibling, row?.previousElementSibling];
+  const places = [
+    ...rows.map((near) => near?.querySelector('.actions button')),
+    element?.closest('section')?.querySelector('h2'),
+  ];
+  return places.filter((place) => place instanceof HTMLElement);
+}
+
 /** @param {unknown} error */
 function tellFault(error) {
-  const notice = error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.';
-  update({ notice });
+  tell(error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.');
 }
 
 /** @param {string} userId */
@@ -118,13 +150,35 @@ function openQueue(userId) {
   } catch (error) {
     return tellFault(error);
   }
-  if (model.userId === undefined) before = document.activeElement;
-  update({ userId, notice: '' });
+  history.pushState(null, '', `#${new URLSearchParams({ user: userId })}`);
+  goByAddress();
 }
 
 function closeQueue() {
+  history.pushState(null, '', location.pathname + location.search);
+  goByAddress();
+}
+
+/** Shows the queue that the address names: it can be linked, and outlasts a reload. */
+function goByAddress() {
+  // The link to the content names no queue.
+  if (location.hash === '#main') return;
+  const userId = new URLSearchParams(location.hash.slice(1)).get('user') || undefined;
+  if (userId === undefined) return leaveQueue();
+  try {
+    queuePath(userId);
+  } catch (error) {
+    return tellFault(error);
+  }
+  if (model.userId === undefined) before = document.activeElement;
+  update({ userId, notice: '' });
+  document.getElementById('queue')?.focus();
+}
+
+function leaveQueue() {
+  if (model.userId === undefined) return;
   update({ userId: undefined });
-  if (before instanceof HTMLElement && before.isConnected) before.focus();
+  if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus();
   else document.getElementById('user')?.focus();
 }
 
@@ -178,9 +232,11 @@ function takeFrame(frame) {
   update({ frame, columns });
 }
 
+addEventListener('popstate', goByAddress);
+goByAddress();
 show();
 json('dashboard/charts.json').then(
   (charts) => update({ charts }),
-  () => update({ notice: 'The charts could not be loaded; load the page again.' }),
+  () => tell('The drawings of the machines could not be loaded; load the page again.'),
 );
 void connect();

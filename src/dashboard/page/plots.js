@@ -5,7 +5,14 @@ import { html } from './html.js';
 
 /** @import { Column, Sample } from '../frame.ts' */
 /** @typedef {{ field: keyof Sample, name: string }} Line */
-/** @typedef {{ title: string, format: (value: number | null | undefined) => string, lines: readonly Line[] }} Plotted */
+/**
+ * @typedef {object} Plotted
+ * @property {string} title
+ * @property {(value: number | null | undefined) => string} format
+ * @property {number} least The scale goes up to that at least.
+ * @property {number[]} [steps] what may be between two ticks of the scale
+ * @property {readonly Line[]} lines
+ */
 
 const HEIGHT = 150;
 const HOUR_SECONDS = 3600;
@@ -18,21 +25,28 @@ const CLOCK = new Intl.DateTimeFormat('en', {
   hourCycle: 'h23',
 });
 
+/** Of scales of time: in seconds, as they are read well. */
+const STEPS = [
+  0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400,
+];
+const TIMES = { format: duration, least: 0.01, steps: STEPS };
+
 /** @type {readonly Plotted[]} */
 const PLOTS = [
   {
     title: 'Messages per second',
     format: rate,
+    least: 1,
     lines: [
       { field: 'in_per_second', name: 'in' },
       { field: 'out_per_second', name: 'out' },
     ],
   },
-  { title: 'Waiting messages', format: count, lines: [{ field: 'waiting', name: 'waiting' }] },
-  { title: 'Oldest wait', format: duration, lines: [{ field: 'oldest_wait_seconds', name: 'oldest' }] },
+  { title: 'Waiting messages', format: count, least: 2, lines: [{ field: 'waiting', name: 'waiting' }] },
+  { title: 'Oldest wait', ...TIMES, lines: [{ field: 'oldest_wait_seconds', name: 'oldest' }] },
   {
     title: 'Time in queue',
-    format: duration,
+    ...TIMES,
     lines: [
       { field: 'queue_p50_seconds', name: 'p50' },
       { field: 'queue_p95_seconds', name: 'p95' },
@@ -40,7 +54,7 @@ const PLOTS = [
   },
   {
     title: 'Time at the worker',
-    format: duration,
+    ...TIMES,
     lines: [
       { field: 'worker_p50_seconds', name: 'p50' },
       { field: 'worker_p95_seconds', name: 'p95' },
@@ -116,7 +130,7 @@ function Plot({ plotted, times, data }) {
  * @param {number} width
  * @returns {uPlot.Options}
  */
-function optionsOf({ lines, format }, width) {
+function optionsOf({ lines, format, least, steps }, width) {
   const style = getComputedStyle(document.documentElement);
   const [muted, grid] = [style.getPropertyValue('--muted'), style.getPropertyValue('--border')];
   const axis = { stroke: muted, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
@@ -127,11 +141,17 @@ function optionsOf({ lines, format }, width) {
     cursor: { show: false },
     scales: {
       x: { range: (_, from, to) => [Math.max(to - HOUR_SECONDS, Math.min(from, to - LEAST_SECONDS)), to] },
-      y: { range: (_, __, to) => [0, to ? to * 1.1 : 1] },
+      y: { range: (_, __, to) => [0, Math.max(to ?? 0, least) * 1.1] },
     },
     axes: [
       { ...axis, size: 30, space: 90, values: (_, values) => values.map((at) => CLOCK.format(at * 1000)) },
-      { ...axis, size: 62, values: (_, values) => values.map((value) => format(value)) },
+      {
+        ...axis,
+        ...(steps && { incrs: steps }),
+        // Room for the longest text, at 7 px a character.
+        size: (_, texts) => Math.max(62, ...(texts ?? []).map((text) => 14 + 7 * text.length)),
+        values: (_, values) => values.map((value) => format(value)),
+      },
     ],
     series: [
       {},

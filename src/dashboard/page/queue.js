@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { follow, json, pause, queuePath } from './api.js';
-import { count, duration, size } from './format.js';
+import { duration, messages, size } from './format.js';
 import { html } from './html.js';
 
 /** @import { Question } from './confirm.js' */
@@ -13,6 +13,10 @@ const EVERY_MS = 2000;
 const SILENT_MS = 40_000;
 /** Events of a message that are shown, the newest. */
 const SHOWN = 100;
+/** While somebody reads older ones, so many, that they stay where they are. */
+const MOST_SHOWN = 5000;
+/** Who is no further from the end of the events reads the newest, in pixels. */
+const AT_END = 8;
 
 /**
  * One user's queue, and the live events of the message that is worked on.
@@ -25,7 +29,8 @@ export function QueueView({ userId, showContent, ask, close }) {
   const path = queuePath(userId);
 
   useEffect(() => {
-    heading.current?.focus();
+    heading.current?.focus({ preventScroll: true });
+    heading.current?.closest('section')?.scrollIntoView();
     const leave = new AbortController();
     const { signal } = leave;
     // One question at a time: while the broker does not answer, more of them would only pile up.
@@ -46,7 +51,7 @@ export function QueueView({ userId, showContent, ask, close }) {
 
   const cancel = (/** @type {Message} */ { message_id, status }) =>
     ask({
-      question: `Cancel the ${status === 'processing' ? 'running' : 'waiting'} message …${message_id.slice(-12)} of ${userId}?`,
+      question: `Cancel the ${status === 'processing' ? 'running' : 'waiting'} message ${message_id} of ${userId}?`,
       yes: 'Cancel it',
       act: async () => {
         await json(`${path}/messages/${encodeURIComponent(message_id)}`, { method: 'DELETE' });
@@ -55,11 +60,11 @@ export function QueueView({ userId, showContent, ask, close }) {
     });
   const clear = () =>
     ask({
-      question: `Cancel all ${count(queue?.queue_length)} waiting messages of ${userId}?`,
+      question: `Cancel all that wait of ${userId} (${messages(queue?.queue_length)})?`,
       yes: 'Cancel all',
       act: async () => {
         const { cancelled } = await json(path, { method: 'DELETE' });
-        return `${count(cancelled)} messages of ${userId} were cancelled.`;
+        return `Cancelled ${messages(cancelled)} of ${userId}.`;
       },
     });
 
@@ -71,7 +76,7 @@ export function QueueView({ userId, showContent, ask, close }) {
       ${
         queue &&
         html`
-          <p>State: <strong>${queue.state}</strong>. Waiting: <strong>${count(queue.queue_length)}</strong>.</p>
+          <p>State: <strong>${queue.state}</strong>. Waiting: <strong>${queue.queue_length}</strong>.</p>
           ${queue.queue_length > 0 && html`<p><button type="button" onClick=${clear}>Cancel all that wait</button></p>`}
           ${
             queue.current_message_id &&
@@ -102,12 +107,12 @@ function Messages({ messages, cancel }) {
         ${messages.map(
           (message) => html`
             <tr key=${message.message_id}>
-              <th scope="row"><code title=${message.message_id}>…${message.message_id.slice(-12)}</code></th>
+              <th scope="row"><code class="id">${message.message_id}</code></th>
               <td data-label="State">${message.status}</td>
               <td data-label="Position" class="number">${message.queue_position || '–'}</td>
               <td data-label="Age" class="number">${duration(message.age_seconds)}</td>
               <td data-label="Attempts" class="number">${message.attempts}</td>
-              <td data-label="Actions" class="actions">
+              <td class="actions">
                 <button type="button" aria-label="Cancel message ${message.message_id.slice(-12)}" onClick=${() => cancel(message)}>
                   Cancel
                 </button>
@@ -124,7 +129,12 @@ function Messages({ messages, cancel }) {
 function Events({ userId, messageId, showContent }) {
   const [told, setTold] = useState(/** @type {readonly Told[]} */ ([]));
   const [fault, setFault] = useState('');
+  const list = useRef(/** @type {HTMLOListElement | null} */ (null));
+  const atEnd = useRef(true);
 
+  useLayoutEffect(() => {
+    if (atEnd.current) list.current?.scrollTo(0, list.current.scrollHeight);
+  }, [told]);
   useEffect(() => {
     const leave = new AbortController();
     const query = new URLSearchParams({ user_id: userId, message_id: messageId });
@@ -137,20 +147,24 @@ function Events({ userId, messageId, showContent }) {
       onEvent: ({ id, event, data }) => {
         key += 1;
         const next = { key, id, ...tellingOf(event, JSON.parse(data)) };
-        setTold((before) => [...before.slice(1 - SHOWN), next]);
+        if (list.current) {
+          const { scrollHeight, scrollTop, clientHeight } = list.current;
+          atEnd.current = scrollHeight - scrollTop - clientHeight <= AT_END;
+        }
+        setTold((before) => [...before.slice(1 - (atEnd.current ? SHOWN : MOST_SHOWN)), next]);
       },
     }).catch((error) => setFault(error.message));
     return () => leave.abort();
   }, []);
 
   return html`
-    <h3>Events of the running message <code>…${messageId.slice(-12)}</code></h3>
+    <h3>Events of the running message <code class="id">${messageId}</code></h3>
     ${!showContent && html`<p><small>Texts are not shown (DASHBOARD_SHOW_CONTENT).</small></p>`}
     <p class="fault" role="status">${fault}</p>
-    <ol class="events" tabindex="0" aria-label="Events of the running message">
+    <ol class="events" ref=${list} tabindex="0" aria-label="Events of the running message">
       ${told.map(
         ({ key, id, name, told: text }) =>
-          html`<li key=${key}><span class="id">${id ?? ''}</span> <strong>${name}</strong> ${text}</li>`,
+          html`<li key=${key}><span class="n">${id ?? ''}</span> <strong>${name}</strong> ${text}</li>`,
       )}
     </ol>
   `;
