@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, type ClusterOptions, type DNSLookupFunction, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Command, type DNSLookupFunction, Redis, type RedisOptions } from 'ioredis';
 import { StoreUnavailable } from '../../errors.ts';
+import { Deadlines } from './deadlines.ts';
 import type { Script } from './scripts.ts';
 
 /** A call that has no answer by then fails. Its caller may repeat it. */
@@ -10,6 +11,8 @@ const SLOWEST_BYTES_PER_MS = 1000;
 /** A connection that is silent for so long while an answer is due is given up for a new one. */
 const SILENCE_MS = 8000;
 const QUIT_WITHIN_MS = 1000;
+
+const AS_TEXT = { replyEncoding: 'utf8' } as const;
 
 /** First words of Redis' errors that say "not now" rather than "never". */
 const NOT_NOW = new Set([
@@ -41,6 +44,8 @@ export class Connection {
   readonly client: Client;
   #fault: Error | undefined;
   #becomingReady: Promise<void> | undefined;
+  readonly #deadlines = new Deadlines();
+  #gathering = false;
 
   constructor(client: Client) {
     this.client = client;
@@ -52,31 +57,55 @@ export class Connection {
     });
   }
 
-  /** Runs a script. Redis is sent its name; only when it does not know that (it has restarted) the whole text. */
-  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  /**
+   * Runs a script. Redis is sent its name; only when it does not know that (it has restarted) the whole text. This is what
+   * all messages go through: the command itself is late rather than raced with a timer of its own.
+   */
+  async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    const { client } = this;
     let size = 0;
     for (const arg of args) size += typeof arg === 'string' ? arg.length : 8;
-    return this.call(
-      async (client) => {
-        try {
-          return await client.evalsha(script.sha, keys.length, ...keys, ...args);
-        } catch (error) {
-          if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-          return client.eval(script.lua, keys.length, ...keys, ...args);
-        }
-      },
-      ANSWER_WITHIN_MS + size / SLOWEST_BYTES_PER_MS,
-    );
+    const withinMs = ANSWER_WITHIN_MS + size / SLOWEST_BYTES_PER_MS;
+    try {
+      if (client.status !== 'ready') await this.#ready();
+      this.#together();
+      const told: readonly (string | number)[] = [script.sha, keys.length];
+      const command = new Command('evalsha', told.concat(keys, args), AS_TEXT);
+      const deadline = this.#deadlines.add(withinMs, () => command.reject(noAnswer(withinMs, this.#fault)));
+      try {
+        client.sendCommand(command);
+        return await command.promise;
+      } finally {
+        this.#deadlines.drop(deadline);
+      }
+    } catch (error) {
+      if (!isUnknownScript(error)) throw asOurs(error);
+      return this.call(() => client.eval(script.lua, keys.length, ...keys, ...args), withinMs);
+    }
   }
 
-  /** The one place where what goes wrong with Redis becomes StoreUnavailable. */
+  /** Asks something else than a script. */
   async call<Result>(ask: (client: Client) => Promise<Result>, withinMs = ANSWER_WITHIN_MS): Promise<Result> {
     try {
       if (this.client.status !== 'ready') await this.#ready();
+      this.#together();
       return await inTime(ask(this.client), withinMs, () => this.#fault);
     } catch (error) {
-      throw isNotNow(error) ? new StoreUnavailable(error) : withoutCommand(error);
+      throw asOurs(error);
     }
+  }
+
+  /** What is sent from here on goes out together, once all that has arrived by now was looked at. */
+  #together(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    const { client } = this;
+    const streams = (client instanceof Cluster ? client.nodes('master') : [client]).map(({ stream }) => stream);
+    for (const stream of streams) stream?.cork();
+    setImmediate(() => {
+      this.#gathering = false;
+      for (const stream of streams) stream?.uncork();
+    });
   }
 
   /** Quits, or if Redis does not answer simply leaves. */
@@ -119,7 +148,7 @@ export class Connection {
 
 /** `redis://` or `rediss://`; a comma-separated list, even of one node, is a Cluster. */
 export function connect(url: string): Connection {
-  return new Connection(url.includes(',') ? cluster(url) : new Redis(url, { ...SINGLE, enableAutoPipelining: true }));
+  return new Connection(url.includes(',') ? cluster(url) : new Redis(url, SINGLE));
 }
 
 /** A second connection, for listening only. A Cluster listens through connections of its own. */
@@ -153,8 +182,6 @@ function cluster(url: string): Cluster {
   const { username, password } = nodes[0] ?? {};
   const tls = scheme === 'rediss://';
   const options = {
-    // Commands go one by one: in a pipeline that spans slots, ioredis does not follow a slot that moves.
-    enableAutoPipelining: false,
     shardedSubscribers: true,
     clusterRetryStrategy: backOffMs,
     redisOptions: {
@@ -185,9 +212,23 @@ function isNotNow(error: unknown): boolean {
   return NOT_NOW.has(error.message.split(' ', 1)[0] ?? '');
 }
 
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** The one place where what goes wrong with Redis becomes StoreUnavailable. */
+function asOurs(error: unknown): unknown {
+  return isNotNow(error) ? new StoreUnavailable(error) : withoutCommand(error);
+}
+
 /** What Redis said, without what it was sent: ioredis hangs that on its errors, and it holds what people wrote. */
 function withoutCommand(error: unknown): unknown {
   return error instanceof Error && 'command' in error ? new Error(error.message) : error;
+}
+
+/** A Cluster would take the message of a fault for an answer of Redis to this command. */
+function noAnswer(withinMs: number, cause?: Error): Error {
+  return new Error(`There was no answer within ${Math.round(withinMs)} ms.`, { cause });
 }
 
 /** The answer, if it comes within that time; else rejects, with the fault if there is one. */
@@ -197,7 +238,7 @@ export function inTime<Result>(
   fault: () => Error | undefined = () => undefined,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(fault() ?? new Error(`There was no answer within ${Math.round(withinMs)} ms.`));
+    const late = () => reject(noAnswer(withinMs, fault()));
     // On a busy machine the answer may be here unread: sockets are read between this timer and the immediate.
     const timer = setTimeout(() => setImmediate(late), withinMs);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
