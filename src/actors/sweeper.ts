@@ -25,6 +25,8 @@ export class Sweeper {
   #more = false;
   #draining = false;
   #waiting = 0;
+  /** Since the present look began, which may have missed them. */
+  #acceptedMeanwhile = 0;
   #state: StoreState = 'away';
   #looked = false;
   #since = Date.now();
@@ -52,7 +54,7 @@ export class Sweeper {
     this.#look();
   }
 
-  /** Messages waiting in the whole store: as of the last look, and what this broker has accepted since. */
+  /** Messages waiting in the whole store: as of the last look, and what this broker has accepted since that began. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -80,6 +82,7 @@ export class Sweeper {
   /** One more message waits. */
   accepted(): void {
     this.#waiting += 1;
+    this.#acceptedMeanwhile += 1;
   }
 
   /** Looks now, or takes part in the look that is under way. Throws StoreUnavailable. */
@@ -108,13 +111,14 @@ export class Sweeper {
   async #once(): Promise<Sweep> {
     const limit = this.#draining ? 0 : Math.max(0, this.#room());
     this.#more = false;
+    this.#acceptedMeanwhile = 0;
     const sweep = await this.#store.sweep(limit).catch((error: unknown) => {
       this.#note('away', error);
       throw error;
     });
     this.#note(sweep.complete ? 'whole' : 'in part');
     this.#last = sweep;
-    this.#waiting = sweep.counts.waiting;
+    this.#waiting = sweep.counts.waiting + this.#acceptedMeanwhile;
     if (this.#draining) return sweep;
     this.#more = sweep.due.length >= limit;
     for (const queue of sweep.due) this.#hint(queue);

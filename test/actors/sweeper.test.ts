@@ -48,3 +48,16 @@ test('a sweeper that drains hints at nothing, and knows what waits', async (t) =
   t.is(sweeper.last?.counts.waiting, 2);
   t.deepEqual(hinted, [queue]);
 });
+
+test('a message that is accepted while the sweeper looks is not forgotten', async (t) => {
+  const store = new EmbeddedStore(aDirectory(t), settingsOf());
+  t.teardown(() => store.close());
+  const log = pino({ level: 'silent' });
+  const sweeper = new Sweeper({ store, log, hint: () => {}, deliver: () => {}, capacity: 1, room: () => 1 });
+  const looking = sweeper.sweep();
+  sweeper.accepted();
+  await looking;
+  t.is(sweeper.waiting, 1);
+  await sweeper.sweep();
+  t.is(sweeper.waiting, 0);
+});

@@ -141,7 +141,7 @@ test('what one Redis has done no other can confirm', async (t) => {
   const base = baseOf(0);
   const clear = replication.confirmed(0, {
     change: SCRIPTS.clear,
-    run: (script) => connection.run(script, queueKeys(base, 'u'), [base, 'u', 'broker', 1000, 1000, 1000, 1000]),
+    run: (script) => connection.run(script, queueKeys(base, 'u'), [base, 'u', 1000, 1000]),
     begins: true,
   });
   await t.throwsAsync(clear, { instanceOf: StoreUnavailable });

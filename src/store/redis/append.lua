@@ -1,10 +1,14 @@
 -- Adds events to the log of a claimed message. A repeat changes nothing.
 --
--- ARGV    8 token   9 message   10 id of the event before   11... name, data of each event
--- answer  {'ok'}  {'lost'}  {'gap', last}
-local token, id, last = ARGV[8], ARGV[9], tonumber(ARGV[10])
+-- ARGV    1 base   2 queue   3 broker   4 token   5 message   6 id of the event before   7... name, data of each event
+-- answer  1  {'lost'}  {'gap', last}
+local base, queue, broker, token, id, before = unpack(ARGV, 1, 6)
+-- with hold, append, news
 
 if not holds(token, id) then return { 'lost' } end
-if not log(id, last, 11) then return gap(id) end
-publish(id, last + (#ARGV - 10) / 2, false, broker)
-return { 'ok' }
+local stored = redis.call('HGET', message_key(id), 'last')
+local last = append(id, stored, before, 7)
+if not last then return { 'gap', stored } end
+redis.call('HSET', message_key(id), 'last', last)
+publish(id, last, false, broker)
+return 1

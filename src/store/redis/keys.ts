@@ -20,8 +20,8 @@
  *                                   when nothing is claimed, without an owner when it was given up
  *                c:<queue>  channel [broker, message, last, moved] at every change, with a fifth for a worker's keepalive
  *   per message  m:<id>     hash    queue, status, position, payload, trace, queued_at, attempts, last, keys, then
- *                                   started_at,
- *                                   token, ended_at, code, error; first, once it was retried; and if it has a callback,
+ *                                   started_at, token, ended_at, code, error; payload is empty once it has ended, unless it
+ *                                   failed; first, once it was retried; and if it has a callback,
  *                                   callback, callback_url, _from, _status, _attempts, _since, _error, _token, _told, _untold
  *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
  *   per destination, <length of queue>:<queue>:<url>
@@ -59,9 +59,9 @@ export function outboxKey(base: string): string {
   return `${base}outbox`;
 }
 
-/** The keys of every script that changes a queue, in the order of `prelude.lua`. */
-export function queueKeys(base: string, queue: string): string[] {
-  return [...shardKeys(base), `${base}w:${queue}`, `${base}q:${queue}`];
+/** The keys of every script that changes a queue. The others it makes itself; they are in the same slot. */
+export function queueKeys(base: string, queue: string): [waiting: string, claim: string] {
+  return [`${base}w:${queue}`, `${base}q:${queue}`];
 }
 
 export function messageKeys(base: string, messageId: string): [message: string, log: string] {

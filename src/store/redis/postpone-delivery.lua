@@ -1,14 +1,18 @@
 -- Gives up the claim of a destination's callback, which is due again later. A claim already lost is left alone.
 --
--- ARGV    8 url   9 token   10 attempts so far   11 what came of the last one   12 due again in so many ms
+-- ARGV    1 base   2 queue   3 broker   4 url   5 token   6 attempts so far   7 what came of the last one
+--         8 due again in so many ms
 -- answer  1 when it was still held, else 0
-local to = destination(ARGV[8])
-if not delivers(to, ARGV[9]) then return 0 end
+local base, queue, broker, url, token, attempts, error, delay = unpack(ARGV)
+-- with clock, keys, delivery
+
+local to = destination(url)
+if not delivers(to, token) then return 0 end
 local m = message_key(redis.call('HGET', delivery_key(to), 'message'))
-if ARGV[10] ~= '0' and redis.call('EXISTS', m) == 1 then
-  redis.call('HSET', m, 'callback_attempts', ARGV[10], 'callback_error', ARGV[11])
-  redis.call('HSETNX', m, 'callback_since', now)
+if attempts ~= '0' and redis.call('EXISTS', m) == 1 then
+  redis.call('HSET', m, 'callback_attempts', attempts, 'callback_error', error)
+  redis.call('HSETNX', m, 'callback_since', stamp)
 end
 redis.call('HSET', delivery_key(to), 'owner', '', 'token', '')
-redis.call('ZADD', OUTBOX, now + ARGV[12], to)
+redis.call('ZADD', base .. 'outbox', now + delay, to)
 return 1

@@ -62,10 +62,9 @@ import {
   renewalOf,
   statusOf,
   text,
-  traceIn,
   unexpected,
 } from './reply.ts';
-import { SCRIPTS, type Script, type Change as ScriptedChange } from './scripts.ts';
+import { NOTICED, SCRIPTS, type Script, type Change as ScriptedChange } from './scripts.ts';
 import { Watchers } from './watchers.ts';
 
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
@@ -85,6 +84,8 @@ type Wish = { readonly queue: string; readonly by?: string | undefined };
 export class RedisStore implements Store {
   readonly kind = 'redis';
   readonly #settings: StoreSettings;
+  /** For how long a message is kept after its end, and one that failed. */
+  readonly #retentions: readonly [number, number];
   readonly #redis: Connection;
   readonly #listener: Connection;
   readonly #watchers: Watchers;
@@ -97,35 +98,34 @@ export class RedisStore implements Store {
   /** Connects in the background: Redis may be away now, and come and go later. */
   constructor(url: string, settings: StoreSettings) {
     this.#settings = settings;
+    this.#retentions = [settings.retentionMs, settings.deadLetterRetentionMs];
     this.#redis = connect(url);
     this.#listener = connectListener(url, this.#redis);
     this.#watchers = new Watchers(this.#listener, settings.brokerId);
     this.#replication = new Replication(() => connect(url), url.includes(',') ? 'cluster' : 'single');
-    this.outbox = new RedisOutbox((...change) => this.#change(...change), settings.deliveryLeaseMs);
+    this.outbox = new RedisOutbox((script, queue, args) => this.#change(script, { queue }, args), settings);
   }
 
   async enqueue(message: NewMessage): Promise<Enqueued> {
+    const { id, queue, payload, trace, ifBusy, callback } = message;
     const { maxQueueLength, deduplicationMs } = this.#settings;
     // Half a surrogate pair has no UTF-8, and Redis' JSON reader refuses its escape.
-    const keys = message.deduplicationKeys.map((key) => key.toWellFormed());
-    const reply = await this.#confirmed(
-      SCRIPTS.enqueue,
-      { queue: message.queue, by: message.trace.requestId },
-      message.id,
-      message.payload,
-      maxQueueLength,
-      deduplicationMs,
-      JSON.stringify(keys),
-      message.ifBusy,
-      'trace',
-      writeTrace(message.trace),
-      ...callbackFields(message),
-    );
+    const keys = JSON.stringify(message.deduplicationKeys.map((key) => key.toWellFormed()));
+    const interrupt = ifBusy === 'interrupt';
+    const args = [id, payload, deduplicationMs, keys];
+    if (interrupt) args.push(...this.#retentions);
+    else args.push(maxQueueLength, ifBusy === 'reject' ? 1 : 0);
+    args.push('trace', writeTrace(trace));
+    if (callback) args.push('callback_url', callback.url, 'callback', callback.details, 'callback_from', callback.from);
+    const script = interrupt ? SCRIPTS.interrupt : SCRIPTS.enqueue;
+    const reply = await this.#confirmed(script, { queue, by: trace.requestId }, args);
+    // Only the place of what was accepted as a matter of course.
+    if (!Array.isArray(reply)) return { type: 'queued', position: integer(reply) };
     const [type, first, status, position] = list(reply);
     switch (type) {
-      case 'queued':
-        if (status) this.#sayCancelled(text(status), message.queue, integer(position));
-        return { type, position: integer(first) };
+      case 'interrupting':
+        this.#sayCancelled(text(status), queue, integer(position));
+        return { type: 'queued', position: integer(first) };
       case 'busy':
         return { type };
       case 'full':
@@ -139,7 +139,7 @@ export class RedisStore implements Store {
 
   async requeue(queue: string, messageId: string, only?: 'callback', by?: string): Promise<Requeued | undefined> {
     const most = this.#settings.maxQueueLength;
-    const reply = await this.#confirmed(SCRIPTS.requeue, { queue, by }, messageId, most, only ? 1 : 0);
+    const reply = await this.#confirmed(SCRIPTS.requeue, { queue, by }, [messageId, most, only ? 1 : 0]);
     if (reply === null) return undefined;
     const [type, value] = list(reply);
     switch (type) {
@@ -158,7 +158,7 @@ export class RedisStore implements Store {
   }
 
   async cancel(queue: string, messageId: string, by?: string): Promise<Cancelled | undefined> {
-    const reply = await this.#confirmed(SCRIPTS.cancel, { queue, by }, messageId);
+    const reply = await this.#confirmed(SCRIPTS.cancel, { queue, by }, [...this.#retentions, messageId]);
     if (reply === null) return undefined;
     const [type, value, token] = list(reply);
     switch (type) {
@@ -175,16 +175,18 @@ export class RedisStore implements Store {
   }
 
   async clear(queue: string, by?: string): Promise<number> {
-    return integer(await this.#confirmed(SCRIPTS.clear, { queue, by }));
+    return integer(await this.#confirmed(SCRIPTS.clear, { queue, by }, this.#retentions));
   }
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
     // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
     const nonce = this.#nonces.get(queue) ?? randomUUID();
     this.#nonces.set(queue, nonce);
+    const { brokerId, leaseMs, messageTtlMs } = this.#settings;
+    const args = [brokerId, leaseMs, messageTtlMs, ...this.#retentions, nonce];
     const reply = await this.#replication.confirmed(shardOf(queue), {
       change: SCRIPTS.claim,
-      run: (script) => this.#run(script, { queue }, nonce),
+      run: (script) => this.#change(script, { queue }, args),
       begins: true,
       unconfirmed: (answer) => this.#unclaim(queue, answer),
     });
@@ -196,7 +198,7 @@ export class RedisStore implements Store {
   /** Gives back at once what nobody goes by: it would cost the message an attempt. */
   async #unclaim(queue: string, reply: unknown): Promise<void> {
     try {
-      if (reply !== null) await this.release(claimOf(queue, reply), { called: false, delayMs: 0 });
+      if (reply !== null) await this.release(claimOf(queue, reply).claim, { called: false, delayMs: 0 });
       this.#nonces.delete(queue);
     } catch {
       // Whether it is given back is not known: under the same nonce it is claimed again as the same attempt.
@@ -211,17 +213,9 @@ export class RedisStore implements Store {
   async retry(claim: Claim, last: number, reason: string): Promise<ClaimedMessage> {
     const attempt = claim.attempt + 1;
     const events = [retryingEvent(claim.messageId, attempt, reason)];
-    const [payload, waitedMs, trace] = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
+    const reply = await this.#write(SCRIPTS.retry, claim, last, [attempt], events);
     this.#tell(claim, last, events);
-    return {
-      ...claim,
-      attempt,
-      payload: text(payload),
-      trace: traceIn(trace),
-      last: last + 1,
-      waitedMs: integer(waitedMs),
-      callback: undefined,
-    };
+    return { ...claimOf(claim.queue, reply).claim, callback: undefined };
   }
 
   async settle(
@@ -232,22 +226,25 @@ export class RedisStore implements Store {
     proceed: boolean,
   ): Promise<SettledMessage> {
     const all = [...events, endEvent(claim.messageId, outcome)];
+    const { leaseMs, messageTtlMs } = this.#settings;
     const { code, error } = outcome.status === 'completed' ? { code: '', error: '' } : outcome;
-    const details = [outcome.status, code, error, proceed ? 1 : 0];
-    const [end, waiting, following] = await this.#write(SCRIPTS.settle, claim, last, details, all);
+    const details = [outcome.status, code, error, ...this.#retentions, messageTtlMs, proceed ? leaseMs : ''];
+    const reply = await this.#write(SCRIPTS.settle, claim, last, details, all);
     this.#tell(claim, last, all);
-    const next = following ? this.#tellClaimed(claim.queue, following) : undefined;
-    return { next, waiting: waiting === 1, last: integer(end) };
+    const next = typeof reply === 'string' ? this.#tellClaimed(claim.queue, reply) : undefined;
+    return { next, waiting: next !== undefined || reply === 1, last: last + all.length };
   }
 
   async release(claim: Claim, { called, delayMs }: Handover): Promise<void> {
-    await this.#change(SCRIPTS.release, claim.queue, claim.token, called ? 1 : 0, Math.round(delayMs));
+    const { brokerId } = this.#settings;
+    await this.#change(SCRIPTS.release, claim, [brokerId, claim.token, called ? 1 : 0, Math.round(delayMs)]);
   }
 
   async renew(claims: readonly Claim[], tell: (claim: Claim, renewal: Renewal) => void): Promise<void> {
+    const { brokerId, leaseMs } = this.#settings;
     const answers = await Promise.allSettled(
       claims.map(async (claim) => {
-        tell(claim, renewalOf(await this.#change(SCRIPTS.renew, claim.queue, claim.token)));
+        tell(claim, renewalOf(await this.#change(SCRIPTS.renew, claim, [brokerId, leaseMs, claim.token])));
       }),
     );
     for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
@@ -319,7 +316,7 @@ export class RedisStore implements Store {
   }
 
   async discard(queue: string, messageId: string, only?: 'callback', by?: string): Promise<boolean | undefined> {
-    const reply = await this.#confirmed(SCRIPTS.discard, { queue, by }, messageId, only ? 1 : 0);
+    const reply = await this.#confirmed(SCRIPTS.discard, { queue, by }, [messageId, only ? 1 : 0]);
     return reply === null ? undefined : reply === 1;
   }
 
@@ -396,7 +393,8 @@ export class RedisStore implements Store {
       destinations.push(...pairs(dueDestinations, (queue, url) => ({ queue: text(queue), url: text(url) })));
       if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));
     }
-    await Promise.allSettled(overdue.map((queue) => this.#change(SCRIPTS.expire, queue, EXPIRE_AT_ONCE)));
+    const expire = [...this.#retentions, messageTtlMs, EXPIRE_AT_ONCE];
+    await Promise.allSettled(overdue.map((queue) => this.#change(SCRIPTS.expire, { queue }, expire)));
     due.sort((a, b) => a.at - b.at);
     return {
       due: due.slice(0, limit).map(({ queue }) => queue),
@@ -471,24 +469,19 @@ export class RedisStore implements Store {
     return this.#redis.call(question).catch(() => '');
   }
 
-  /** Runs a script that changes a queue; see `prelude.lua`. */
-  async #change(script: Script, queue: string, ...args: Arguments): Promise<unknown> {
-    return list(await this.#run(script, { queue }, ...args))[0];
-  }
-
-  /** The same, with its whole reply. Gives notice of what it did. */
-  async #run(script: Script, { queue, by }: Wish, ...args: Arguments): Promise<unknown> {
+  /** Runs a script that changes a queue, and gives notice of what it did. */
+  async #change(script: Script, { queue, by }: Wish, args: Arguments): Promise<unknown> {
     const base = baseOf(shardOf(queue));
-    const { brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs } = this.#settings;
-    const common = [base, queue, brokerId, leaseMs, retentionMs, deadLetterRetentionMs, messageTtlMs];
-    const reply = await this.#redis.run(script, queueKeys(base, queue), [...common, ...args]);
-    for (const notice of noticesOf(queue, by, list(reply)[1])) this.#onNotice(notice);
-    return reply;
+    const place: Arguments = [base, queue];
+    const reply = await this.#redis.run(script, queueKeys(base, queue), place.concat(args));
+    if (!Array.isArray(reply) || reply[0] !== NOTICED) return reply;
+    for (const notice of noticesOf(queue, by, reply[1])) this.#onNotice(notice);
+    return reply[2];
   }
 
   /** The same; when it answers, the change outlives the loss of the master that made it. */
-  #confirmed(change: ScriptedChange, wish: Wish, ...args: Arguments): Promise<unknown> {
-    const run = (script: Script) => this.#run(script, wish, ...args);
+  #confirmed(change: ScriptedChange, wish: Wish, args: Arguments): Promise<unknown> {
+    const run = (script: Script) => this.#change(script, wish, args);
     return this.#replication.confirmed(shardOf(wish.queue), { change, run, begins: true });
   }
 
@@ -502,23 +495,24 @@ export class RedisStore implements Store {
     this.#redis.call((client) => client.spublish(brokerChannel(owner), claim)).catch(() => {});
   }
 
-  /** Runs a script that writes to the log of a claimed message; answers what comes behind its `ok`. */
+  /** Runs a script that writes to the log of a claimed message. */
   async #write(
     change: ScriptedChange,
     claim: Claim,
     last: number,
-    details: readonly (string | number)[],
+    details: Arguments,
     events: readonly LogEvent[],
-  ): Promise<readonly unknown[]> {
-    const flat = events.flatMap((event) => [event.name, event.data]);
+  ): Promise<unknown> {
     const { queue, token, messageId } = claim;
-    const run = (script: Script) => this.#run(script, { queue }, token, messageId, last, ...details, ...flat);
+    const args = [this.#settings.brokerId, token, messageId, last, ...details];
+    for (const { name, data } of events) args.push(name, data);
+    const run = (script: Script) => this.#change(script, claim, args);
     // What is in hand is finished, also while its replica is behind.
     const reply = await this.#replication.confirmed(shardOf(queue), { change, run, begins: false });
-    const [type, ...rest] = list(reply);
-    if (type === 'lost') throw new ClaimLost(claim.queue, claim.token);
-    if (type !== 'ok') throw new Error(`Log of ${claim.messageId} is at ${rest[0]}, not at ${last}`);
-    return rest;
+    if (!Array.isArray(reply)) return reply;
+    const [type, stored] = list(reply);
+    if (type === 'lost') throw new ClaimLost(queue, token);
+    throw new Error(`Log of ${messageId} is at ${stored}, not at ${last}`);
   }
 
   #tell(claim: Claim, last: number, events: readonly LogEvent[]): void {
@@ -530,20 +524,14 @@ export class RedisStore implements Store {
     });
   }
 
-  /** The claim that a script gave; the events it wrote itself are those that `take` in prelude.lua writes. */
+  /** The claim that a script gave; the events it wrote itself are those that `take` in parts/claiming.lua writes. */
   #tellClaimed(queue: string, reply: unknown): ClaimedMessage {
-    const claim = claimOf(queue, reply);
+    const { claim, written } = claimOf(queue, reply);
+    if (!this.#watchers.has(queue)) return claim;
     const { messageId, attempt, last } = claim;
-    const written = integer(list(reply)[6]);
-    const retrying = retryingEvent(messageId, attempt, TAKEN_OVER);
-    const events = [...(written > 1 ? [retrying] : []), processingEvent(messageId, attempt)];
+    const retrying = written > 1 ? [retryingEvent(messageId, attempt, TAKEN_OVER)] : [];
+    const events = [...retrying, processingEvent(messageId, attempt)];
     this.#watchers.tell(queue, { messageId, last, events: written ? events : undefined, moved: written === 1 });
     return claim;
   }
-}
-
-function callbackFields({ callback }: NewMessage): readonly (string | number)[] {
-  if (!callback) return [];
-  const { url, details, from } = callback;
-  return ['callback_url', url, 'callback', details, 'callback_from', from];
 }

@@ -1,9 +1,12 @@
 -- Prolongs the claim of a destination's callback.
 --
--- ARGV    8 url   9 token   10 lease in ms
+-- ARGV    1 base   2 queue   3 broker   4 url   5 token   6 lease in ms
 -- answer  1, or 0 when it was lost
-local to = destination(ARGV[8])
-if not delivers(to, ARGV[9]) then return 0 end
-redis.call('HSET', delivery_key(to), 'until', now + ARGV[10])
-redis.call('ZADD', OUTBOX, now + ARGV[10], to)
+local base, queue, broker, url, token, lease = unpack(ARGV)
+-- with clock, delivery
+
+local to = destination(url)
+if not delivers(to, token) then return 0 end
+redis.call('HSET', delivery_key(to), 'until', now + lease)
+redis.call('ZADD', base .. 'outbox', now + lease, to)
 return 1

@@ -91,20 +91,24 @@ export class Replication {
    * Makes a change; resolves when it outlives the loss of its master. Throws StoreUnavailable when the master was replaced
    * meanwhile or its replica does not keep up: the change may have happened, and can be made again.
    */
-  async confirmed(shard: number, { change, run, begins, unconfirmed }: Making): Promise<unknown> {
-    const askedAt = performance.now();
+  confirmed(shard: number, making: Making): Promise<unknown> {
     const known = this.#known[shard];
-    if (known && askedAt - known.askedAt < KNOWN_FOR_MS) {
+    if (known && performance.now() - known.askedAt < KNOWN_FOR_MS) {
       const followed = this.#followed.get(known.id);
-      if (!followed || followed.forbidden) return list(await run(change))[0];
-      if (begins && followed.behind) throw behind();
+      if (!followed || followed.forbidden) return making.run(making.change);
+      if (making.begins && followed.behind) return Promise.reject(behind());
     }
-    const [answer, , id, online] = list(await run(change.telling));
+    return this.#kept(shard, making);
+  }
+
+  async #kept(shard: number, { change, run, unconfirmed }: Making): Promise<unknown> {
+    const askedAt = performance.now();
+    const [answer, id, online] = list(await run(change.telling));
     this.learn(shard, id, online, askedAt);
     const followed = this.#followed.get(text(id));
     if (!followed || followed.forbidden) return answer;
     try {
-      await this.#kept(text(id), followed, shard);
+      await this.#replicated(text(id), followed, shard);
     } catch (error) {
       await unconfirmed?.(answer);
       throw error;
@@ -146,7 +150,7 @@ export class Replication {
     await Promise.all([...this.#followed.values()].map((followed) => followed.leave()));
   }
 
-  #kept(id: string, followed: Followed, shard: number): Promise<void> {
+  #replicated(id: string, followed: Followed, shard: number): Promise<void> {
     return new Promise((kept, lost) => {
       followed.open.add({ shard, madeAt: performance.now(), kept, lost });
       void this.#work(id, followed, shard);

@@ -53,23 +53,27 @@ function shapeOf(reply: unknown): string {
   return typeof reply === 'string' ? `a text of ${reply.length} characters` : reply === null ? 'null' : typeof reply;
 }
 
-/** What `claim.lua` answers. */
-export function claimOf(queue: string, reply: unknown): ClaimedMessage {
-  const [messageId, token, attempt, payload, last, waitedMs, , url, from, trace] = list(reply);
-  return {
+/** A claim as `claimed` in parts/claimed.lua writes it, and how many events were just written for it. */
+export function claimOf(queue: string, reply: unknown): { claim: ClaimedMessage; written: number } {
+  const said = text(reply);
+  const line = said.indexOf('\n');
+  const parts: unknown = JSON.parse(said.slice(0, line));
+  const [messageId, token, attempt, last, waitedMs, written, trace, url, from] = list(parts);
+  const claim = {
     queue,
     messageId: text(messageId),
     token: integer(token),
     attempt: integer(attempt),
-    payload: text(payload),
+    payload: said.slice(line + 1),
     trace: traceIn(trace),
     last: integer(last),
     waitedMs: integer(waitedMs),
-    callback: url ? { url: text(url), from: from === 'start' ? 'start' : 'end' } : undefined,
+    callback: url ? { url: text(url), from: from === 'start' ? ('start' as const) : ('end' as const) } : undefined,
   };
+  return { claim, written: integer(written) };
 }
 
-/** What `prelude.lua` tells of what was done to messages of a queue. */
+/** What `parts/notice.lua` tells of what was done to messages of a queue. */
 export function noticesOf(queue: string, by: string | undefined, reply: unknown): Notice[] {
   return list(reply).map((one) => {
     const [messageId, done, attempt, trace] = list(one);

@@ -6,10 +6,13 @@ import { CANCELLED, EXPIRED, TAKEN_OVER } from '../events.ts';
 export type Script = { readonly sha: string; readonly lua: string };
 
 /**
- * One that changes a queue. Answers {what the change itself answers, its notices as `prelude.lua` makes them}; `telling`
- * also its master as `master.lua` tells it.
+ * One that changes a queue. Answers what the change itself answers, or NOTICED, its notices as `parts/notice.lua` makes
+ * them, and that; `telling` in the place of the answer {the answer, its master as `master.lua` tells it}.
  */
 export type Change = Script & { readonly telling: Script };
+
+/** What an answer begins with that comes with notices. */
+export const NOTICED = 'noticed';
 
 /** What the scripts say in the broker's name, the same in every store. */
 const WORDS = Object.entries({ TAKEN_OVER, CANCELLED: CANCELLED.error, EXPIRED: EXPIRED.error })
@@ -19,6 +22,7 @@ const WORDS = Object.entries({ TAKEN_OVER, CANCELLED: CANCELLED.error, EXPIRED: 
 /** One script for each change of the store, and for each question. Each says in its head what it takes and answers. */
 export const SCRIPTS = {
   enqueue: change('enqueue'),
+  interrupt: change('interrupt'),
   requeue: change('requeue'),
   cancel: change('cancel'),
   clear: change('clear'),
@@ -47,12 +51,39 @@ export const SCRIPTS = {
   sweep: script([text('master'), text('sweep')].join('\n')),
 };
 
+/**
+ * KEYS are the waiting list and the claim of the queue: `queueKeys`. The first ARGV are the base of the shard's keys and the
+ * queue. A script gives its arguments names, and the parts it is made with rely on them: `base`, `queue`, `broker`, and
+ * in ms `lease`, `ttl` (how long a message may wait), `retention` and `dead_retention` (that of a failed message).
+ *
+ * Scripts check first and write after, so that a refusal (also Redis' own, when memory is full) leaves nothing half done.
+ */
 function change(name: string): Change {
-  const body = [WORDS, text('prelude'), 'local function change()', text(name), 'end'];
+  const places = 'local WAITING, CLAIM, notices = KEYS[1], KEYS[2], {}';
+  const body = [WORDS, places, 'local function change()', assembled(name), 'end'];
+  const end = ['if #notices == 0 then return answer end', `return { '${NOTICED}', notices, answer }`];
   return {
-    ...script([...body, 'return { change() or false, notices }'].join('\n')),
-    telling: script([text('master'), ...body, 'return { change() or false, notices, master() }'].join('\n')),
+    ...script([...body, 'local answer = change() or false', ...end].join('\n')),
+    telling: script([text('master'), ...body, 'local answer = { change() or false, master() }', ...end].join('\n')),
   };
+}
+
+/**
+ * A script, and where it says `-- with` the parts it names there, which may name others. A part is there once for all that
+ * follows; one that is named in a block, for that block alone. Redis makes each function anew each time it comes by it, so
+ * what is rarely needed is named where it is needed.
+ */
+function assembled(name: string, known = new Set<string>()): string {
+  return text(name).replaceAll(/^( *)-- with (.+)$/gm, (_line, indent: string, names: string) => {
+    const here = indent ? new Set(known) : known;
+    let parts = '';
+    for (const part of names.split(', ')) {
+      if (here.has(part)) continue;
+      here.add(part);
+      parts += assembled(`parts/${part}`, here);
+    }
+    return parts;
+  });
 }
 
 function script(lua: string): Script {

@@ -27,6 +27,8 @@ type Watched = { readonly callbacks: Set<(change: Change) => void>; readonly sub
 export class Watchers {
   readonly #connection: Connection;
   readonly #brokerId: string;
+  /** What news begin with that this broker told itself. */
+  readonly #own: string;
   readonly #watched = new Map<string, Watched>();
   readonly #queues = new Map<string, string>();
   readonly #asking: NodeJS.Timeout;
@@ -37,6 +39,7 @@ export class Watchers {
   constructor(connection: Connection, brokerId: string) {
     this.#connection = connection;
     this.#brokerId = brokerId;
+    this.#own = `[${JSON.stringify(brokerId)},`;
     const { client } = connection;
     client.on('smessage', (channel: string, message: string) => this.#heard(channel, message));
     // A Cluster subscribes over connections of its own, which it makes anew as its nodes change.
@@ -72,6 +75,11 @@ export class Watchers {
       throw error;
     }
     return stop;
+  }
+
+  /** Whether anybody here watches the queue. */
+  has(queue: string): boolean {
+    return this.#watched.has(queue);
   }
 
   /** Tells what this broker did itself. */
@@ -145,8 +153,10 @@ export class Watchers {
       return;
     }
     const queue = this.#queues.get(channel);
+    // Its own, which are most of them, need no look inside.
+    if (queue === undefined || message.startsWith(this.#own)) return;
     const { data } = news.safeParse(message);
-    if (queue === undefined || !data || data[0] === this.#brokerId) return;
+    if (!data || data[0] === this.#brokerId) return;
     const [, messageId, last, moved, keepalive] = data;
     const change = { messageId, last, events: undefined, moved };
     this.tell(queue, keepalive === undefined ? change : { ...change, keepalive });
