@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 
 /** What Biome cannot see: faults that take types to find, and patterns that are often exploitable. Style is Biome's. */
 export default [
-  { ignores: ['node_modules/', 'coverage/', 'data/', 'dist/'] },
+  { ignores: ['node_modules/', 'coverage/', 'data/', 'dist/', 'bench/node_modules/', 'bench/peers/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.ts'],

@@ -71,13 +71,14 @@ export function jsonBody(bodies: Bodies): Middleware {
   return async (ctx, next) => {
     if (isSmall(ctx)) {
       await read(ctx);
-      return next();
+      await next();
+      return;
     }
     const stopCounting = count(ctx, bodies);
     try {
       await read(ctx);
       stopCounting();
-      return await next();
+      await next();
     } finally {
       stopCounting();
       bodies.release(ctx);
