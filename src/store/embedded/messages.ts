@@ -1,24 +1,14 @@
 import type { Outcome } from '../../../machines/events.ts';
 import { writeTrace } from '../../trace.ts';
-import { endEvent, queuedEvent } from '../events.ts';
-import {
-  type Change,
-  type DeadLetter,
-  type DeadLetterPlace,
-  type DelayedQueue,
-  type LogEvent,
-  type LogPage,
-  type MessageState,
-  type MessageStatus,
-  type NewMessage,
-  newestFirst,
-  PAGE_BYTES,
-  type StoreSettings,
-} from '../store.ts';
+import { endEvent } from '../events.ts';
+import type { LogEvent, LogPage, MessageState, MessageStatus, NewMessage, StoreSettings } from '../store.ts';
+import type { Counters } from './counters.ts';
 import type { Database } from './database.ts';
+import { Deduplication } from './deduplication.ts';
+import type { Log } from './log.ts';
 import type { EmbeddedOutbox } from './outbox.ts';
-import type { Work } from './work.ts';
 
+/** A row of `messages`. */
 export type MessageRow = {
   seq: number;
   id: string;
@@ -30,38 +20,45 @@ export type MessageRow = {
   ended_at: number | null;
   attempts: number;
   first: number;
-  trace: string;
   last: number;
-  token: number;
   code: string | null;
   error: string | null;
+  keys: string | null;
+  calls_back: number;
+  trace: string;
+  payload: string | null;
+  due: number | null;
+  owner: string;
+  token: number;
+  previous: number;
+  unused: number;
+  told: number;
+  cancelled: number;
 };
 
+/** A payload of more characters has a row of its own. */
+const LARGE_CHARS = 2000;
 /** Of those waiting longest so many are looked at for each queue that is asked for: one may have most of them. */
 const WAITING_LOOKED_AT = 100;
 /** So many rows go in one sweep at most (1000 take 2 ms), so that a sweep never holds the thread for long. */
 const FORGET_AT_ONCE = 5000;
 
-/** The messages of all queues, their logs and deduplication keys. */
+/** The messages of all queues, with all that is theirs, from their acceptance until they are forgotten. */
 export class Messages {
   readonly #db: Database;
   readonly #settings: StoreSettings;
-  readonly #work: Work;
+  readonly #counters: Counters;
+  readonly #log: Log;
   readonly #outbox: EmbeddedOutbox;
-  readonly #tell: (queue: string, change: Change) => void;
+  readonly keys: Deduplication;
 
-  constructor(
-    db: Database,
-    settings: StoreSettings,
-    work: Work,
-    outbox: EmbeddedOutbox,
-    tell: (queue: string, change: Change) => void,
-  ) {
+  constructor(db: Database, settings: StoreSettings, counters: Counters, log: Log, outbox: EmbeddedOutbox) {
     this.#db = db;
-    this.#work = work;
-    this.#outbox = outbox;
     this.#settings = settings;
-    this.#tell = tell;
+    this.#counters = counters;
+    this.#log = log;
+    this.#outbox = outbox;
+    this.keys = new Deduplication(db, settings.deduplicationMs);
   }
 
   find(id: string): MessageRow | undefined {
@@ -75,149 +72,118 @@ export class Messages {
   }
 
   /** What the worker is sent. */
-  payload({ id }: MessageRow): string {
+  payload({ seq, payload }: MessageRow): string {
+    if (payload !== null) return payload;
     const sql = 'SELECT payload FROM payloads WHERE message = ?';
-    return this.#db.get<{ payload: string }>(sql, id)?.payload ?? '';
+    return this.#db.get<{ payload: string }>(sql, seq)?.payload ?? '';
   }
 
-  first(queue: string): MessageRow | undefined {
-    const sql = `SELECT * FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq LIMIT 1`;
-    return this.#db.get<MessageRow>(sql, queue);
-  }
-
-  waiting(queue: string): { id: string; queuedAt: number }[] {
-    const sql = `SELECT id, queued_at AS queuedAt FROM messages WHERE queue = ? AND status = 'queued' ORDER BY seq`;
-    return this.#db.all(sql, queue);
-  }
-
-  length(queue: string): number {
-    const sql = `SELECT count(*) AS n FROM messages WHERE queue = ? AND status = 'queued'`;
+  /** How many messages of the queue have not ended. */
+  live(queue: string): number {
+    const sql = 'SELECT count(*) AS n FROM messages WHERE queue = ? AND ended_at IS NULL';
     return this.#db.get<{ n: number }>(sql, queue)?.n ?? 0;
+  }
+
+  waiting(queue: string): MessageRow[] {
+    const sql = `SELECT * FROM messages WHERE queue = ? AND ended_at IS NULL AND status = 'queued' ORDER BY seq`;
+    return this.#db.all(sql, queue);
   }
 
   /** Place among the waiting, 0 for a message that does not wait. */
   position({ queue, seq, status }: MessageRow): number {
     if (status !== 'queued') return 0;
-    const sql = `SELECT count(*) AS n FROM messages WHERE queue = ? AND status = 'queued' AND seq <= ?`;
+    const sql = `SELECT count(*) AS n FROM messages WHERE queue = ? AND ended_at IS NULL AND status = 'queued' AND seq <= ?`;
     return this.#db.get<{ n: number }>(sql, queue, seq)?.n ?? 0;
   }
 
-  add(message: NewMessage, position: number, now: number): void {
+  /** Puts a message at the end of its queue. `due`: claimable from then on, for the first of a queue; else null. */
+  add(message: NewMessage, position: number, due: number | null, now: number): void {
+    const { id, queue, payload, callback, deduplicationKeys, trace } = message;
+    const isLarge = payload.length > LARGE_CHARS;
     this.#db.run(
-      `INSERT INTO messages (id, queue, status, position, trace, queued_at) VALUES (?, ?, 'queued', ?, ?, ?)`,
-      message.id,
-      message.queue,
+      `INSERT INTO messages (id, queue, status, position, queued_at, keys, calls_back, trace, payload, due)
+         VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      queue,
       position,
-      writeTrace(message.trace),
       now,
+      deduplicationKeys.length ? JSON.stringify(deduplicationKeys) : null,
+      callback ? 1 : 0,
+      writeTrace(trace),
+      isLarge ? null : payload,
+      due,
     );
-    this.#db.run('INSERT INTO payloads (message, payload) VALUES (?, ?)', message.id, message.payload);
-    if (message.callback) this.#outbox.add(message.id, message.queue, message.callback);
-    for (const key of message.deduplicationKeys) {
-      this.#db.run(
-        'INSERT OR REPLACE INTO deduplication (queue, key, message_id, expires_at) VALUES (?, ?, ?, ?)',
-        message.queue,
-        key,
-        message.id,
-        now + this.#settings.deduplicationMs,
-      );
-    }
-  }
-
-  /** The message that was accepted under one of these keys, and how it ended if it has. */
-  duplicate(queue: string, keys: readonly string[], now: number) {
-    for (const key of keys) {
-      const first = this.#db.get<{ message_id: string; status: MessageStatus | null }>(
-        'SELECT message_id, status FROM deduplication WHERE queue = ? AND key = ? AND expires_at > ?',
-        queue,
-        key,
-        now,
-      );
-      if (first) return first;
-    }
-    return undefined;
+    if (isLarge) this.#db.run('INSERT INTO payloads SELECT seq, ? FROM messages WHERE id = ?', payload, id);
+    if (callback) this.#outbox.add(id, queue, callback);
+    this.keys.add(message, now);
+    this.#accepted(due);
   }
 
   /** A failed message begins anew, at the end of its queue: under a new `seq`, with a new log that counts on. */
-  restart(message: MessageRow, position: number, now: number): void {
-    this.#db.run('DELETE FROM events WHERE message = ?', message.seq);
+  restart(message: MessageRow, position: number, due: number | null, now: number): void {
+    const { seq, id } = message;
+    this.#db.run('DELETE FROM log WHERE message = ?', seq);
+    this.#db.run('UPDATE payloads SET message = (SELECT max(seq) + 1 FROM messages) WHERE message = ?', seq);
     this.#db.run(
       `UPDATE messages SET seq = (SELECT max(seq) + 1 FROM messages), status = 'queued', position = ?, queued_at = ?,
-         started_at = NULL, ended_at = NULL, attempts = 0, first = last + 1, last = last + 1, token = 0, code = NULL, error = NULL, expires_at = NULL
+         due = ?, started_at = NULL, ended_at = NULL, attempts = 0, first = last + 1, last = last + 1, token = 0,
+         owner = '', code = NULL, error = NULL, expires_at = NULL
        WHERE seq = ?`,
       position,
       now,
-      message.seq,
+      due,
+      seq,
     );
-    this.#db.run('UPDATE deduplication SET status = NULL WHERE message_id = ?', message.id);
-    this.#db.run('DELETE FROM discarded WHERE message = ?', message.id);
-    this.#outbox.restarted(message);
+    this.keys.note(message, null);
+    this.#db.run('DELETE FROM discarded WHERE message = ?', id);
+    if (message.calls_back) this.#outbox.restarted(message);
+    this.#accepted(due);
   }
 
-  /** Adds events after `last` and tells the watchers; answers the new last id. */
-  log(message: MessageRow, last: number, events: readonly LogEvent[], moved = false): number {
-    const end = last + events.length;
-    if (message.last !== end || !events.length) {
-      if (message.last !== last) throw new Error(`Log of ${message.id} is at ${message.last}, not at ${last}`);
-      let id = last;
-      for (const { name, data } of events) {
-        id += 1;
-        this.#db.run('INSERT INTO events (message, id, name, data) VALUES (?, ?, ?, ?)', message.seq, id, name, data);
-      }
-      this.#db.run('UPDATE messages SET last = ? WHERE seq = ?', end, message.seq);
-    }
-    this.#tell(message.queue, { messageId: message.id, last: end, events, moved });
-    return end;
+  /** Adds events to the log, after `last`. */
+  append(message: MessageRow, last: number, events: readonly LogEvent[]): void {
+    message.last = this.#log.add(message, last, events);
+    this.#db.run('UPDATE messages SET last = ? WHERE seq = ?', message.last, message.seq);
   }
 
-  /** Ends a message whose log is complete; it is kept for its retention. `token`: the claim it was settled under, else 0. */
-  end(message: MessageRow, token: number, outcome: Outcome): void {
+  /**
+   * Ends a message after `events`, which follow `last` in its log; it is kept for its retention. `token`: the claim it was
+   * settled under; 0: nobody works on it.
+   */
+  end(message: MessageRow, token: number, last: number, events: readonly LogEvent[], outcome: Outcome): void {
+    const { seq, id, status, payload } = message;
     const now = Date.now();
     const { retentionMs, deadLetterRetentionMs } = this.#settings;
-    const failure = outcome.status === 'completed' ? undefined : outcome;
     const failed = outcome.status === 'failed';
+    const failure = outcome.status === 'completed' ? undefined : outcome;
+    const end = this.#log.add(message, last, [...events, endEvent(id, outcome)], !token);
+    const expiresAt = now + (failed ? deadLetterRetentionMs : retentionMs);
     this.#db.run(
-      `UPDATE messages SET status = ?, token = ?, ended_at = ?, expires_at = ?, code = ?, error = ? WHERE seq = ?`,
+      `UPDATE messages SET status = ?, token = ?, last = ?, ended_at = ?, expires_at = ?, code = ?, error = ?, payload = ?,
+         due = NULL WHERE seq = ?`,
       outcome.status,
       token,
+      end,
       now,
-      this.#outbox.ended(message, now + (failed ? deadLetterRetentionMs : retentionMs)),
+      message.calls_back ? this.#outbox.ended(message, expiresAt) : expiresAt,
       failure?.code ?? null,
       failure?.error ?? null,
-      message.seq,
+      // A failed message may be tried again.
+      failed ? payload : null,
+      seq,
     );
-    this.#work.count(outcome.status, 1);
-    // A failed message may be tried again.
-    if (!failed) this.#db.run('DELETE FROM payloads WHERE message = ?', message.id);
-    this.#db.run('UPDATE deduplication SET status = ? WHERE message_id = ?', outcome.status, message.id);
-  }
-
-  /** Ends a message that nobody works on, with its terminal event. */
-  finish(message: MessageRow, outcome: Outcome): void {
-    this.log(message, message.last, [endEvent(message.id, outcome)], true);
-    this.end(message, 0, outcome);
+    if (payload === null && !failed) this.#db.run('DELETE FROM payloads WHERE message = ?', seq);
+    this.keys.note(message, outcome.status);
+    this.#counters.add(status === 'queued' ? 'waiting' : 'processing', -1);
+    this.#counters.add(outcome.status, 1);
   }
 
   read(message: MessageRow, after: number, limit: number): LogPage {
-    const first = after < message.first && limit > 0 ? [queuedEvent(message.id, message.position)] : [];
-    const rows = this.#db.each<LogEvent>(
-      'SELECT name, data FROM events WHERE message = ? AND id > ? ORDER BY id LIMIT ?',
-      message.seq,
-      Math.max(after, message.first),
-      Math.max(0, limit - first.length),
-    );
-    const rest: LogEvent[] = [];
-    let bytes = 0;
-    for (const row of rows) {
-      rest.push(row);
-      bytes += row.data.length;
-      if (bytes >= PAGE_BYTES) break;
-    }
     return {
       status: message.status,
       position: this.position(message),
       after: Math.max(after, message.first - 1),
-      events: [...first, ...rest],
+      events: this.#log.read(message, after, limit),
       last: message.last,
     };
   }
@@ -243,44 +209,14 @@ export class Messages {
     return this.#db.all<MessageRow>(sql, since, limit);
   }
 
-  deadLetters(limit: number, after?: DeadLetterPlace): DeadLetter[] {
-    const { endedAt, messageId } = after ?? { endedAt: Number.MAX_SAFE_INTEGER, messageId: '' };
-    const failed = this.#db.all<DeadLetter>(
-      `SELECT 'message' AS kind, queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error
-         FROM messages
-         WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND (expires_at IS NULL OR expires_at > ?)
-           AND id NOT IN (SELECT message FROM discarded)
-         ORDER BY ended_at DESC, id DESC LIMIT ?`,
-      endedAt,
-      messageId,
-      Date.now(),
-      limit,
-    );
-    const undelivered = this.#db.all<DeadLetter>(
-      `SELECT 'callback' AS kind, m.queue, m.id AS messageId, c.attempts, queued_at AS queuedAt, given_up_at AS endedAt,
-           'callback_undelivered' AS code, c.error
-         FROM callbacks c JOIN messages m ON m.id = c.message
-         WHERE c.status = 'undelivered' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
-         ORDER BY given_up_at DESC, c.message DESC LIMIT ?`,
-      endedAt,
-      messageId,
-      Date.now(),
-      limit,
-    );
-    return newestFirst([...failed, ...undelivered]).slice(0, limit);
+  /** When the one that waits longest was queued; undefined when none waits. */
+  oldest(): number | undefined {
+    const sql = `SELECT min(queued_at) AS since FROM messages WHERE status = 'queued'`;
+    return this.#db.get<{ since: number | null }>(sql)?.since ?? undefined;
   }
 
-  /** Takes it out of the dead letters, with its callback or that alone; false when it is none. */
-  discard(message: MessageRow, only?: 'callback'): boolean {
-    const undelivered = this.#outbox.discard(message);
-    const failed = message.status === 'failed' && !only;
-    if (failed) this.#db.run('INSERT OR IGNORE INTO discarded (message) VALUES (?)', message.id);
-    return failed || undelivered;
-  }
-
-  /** The queues whose first message waits longest; fewer where some are so long that the others lie far behind. */
-  delayed(limit: number): DelayedQueue[] {
-    const now = Date.now();
+  /** The queues whose first message waits longest, and since when; fewer where some are so long that the others lie far behind. */
+  delayed(limit: number): ReadonlyMap<string, number> {
     const queues = new Map<string, number>();
     const rows = this.#db.each<{ queue: string; queued_at: number }>(
       `SELECT queue, queued_at FROM messages WHERE status = 'queued' ORDER BY queued_at, seq LIMIT ?`,
@@ -290,38 +226,31 @@ export class Messages {
       if (queues.size >= limit) break;
       if (!queues.has(queue)) queues.set(queue, queued_at);
     }
-    return [...queues].map(([queue, queuedAt]) => ({
-      queue,
-      waitMs: Math.max(0, now - queuedAt),
-      length: this.length(queue),
-    }));
+    return queues;
   }
 
   /** Drops what has outlived its retention. */
   forget(now: number): void {
-    const old = this.#db.all<{ seq: number; id: string }>(
-      'SELECT seq, id FROM messages WHERE expires_at <= ? LIMIT ?',
+    const old = this.#db.all<Pick<MessageRow, 'seq' | 'id' | 'status' | 'calls_back'>>(
+      'SELECT seq, id, status, calls_back FROM messages WHERE expires_at <= ? LIMIT ?',
       now,
       FORGET_AT_ONCE,
     );
     let room = FORGET_AT_ONCE;
-    for (const { seq, id } of old) {
-      room -= this.#db.run(
-        'DELETE FROM events WHERE (message, id) IN (SELECT message, id FROM events WHERE message = ? LIMIT ?)',
-        seq,
-        room,
-      );
+    for (const { seq, id, status, calls_back } of old) {
+      room -= this.#log.forget(seq, room);
       if (room <= 0) break;
-      room -= this.#db.run('DELETE FROM payloads WHERE message = ?', id);
-      this.#outbox.forget(id);
-      this.#db.run('DELETE FROM discarded WHERE message = ?', id);
+      if (status === 'failed') this.#db.run('DELETE FROM payloads WHERE message = ?', seq);
+      if (status === 'failed') this.#db.run('DELETE FROM discarded WHERE message = ?', id);
+      if (calls_back) this.#outbox.forget(id);
       room -= this.#db.run('DELETE FROM messages WHERE seq = ?', seq);
     }
-    this.#db.run(
-      `DELETE FROM deduplication
-         WHERE (queue, key) IN (SELECT queue, key FROM deduplication WHERE expires_at <= ? LIMIT ?)`,
-      now,
-      FORGET_AT_ONCE,
-    );
+    this.keys.forget(now, FORGET_AT_ONCE);
+  }
+
+  #accepted(due: number | null): void {
+    this.#counters.add('accepted', 1);
+    this.#counters.add('waiting', 1);
+    if (due !== null) this.#counters.add('queues', 1);
   }
 }

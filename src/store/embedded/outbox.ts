@@ -3,9 +3,10 @@ import { ClaimLost } from '../../errors.ts';
 import { readTrace } from '../../trace.ts';
 import type { Callback, Checkpoint, ClaimedDelivery, DeliveryEnd, DeliveryStatus, Outbox, Tries } from '../outbox.ts';
 import type { CallbackState, StoreSettings } from '../store.ts';
+import type { Counters } from './counters.ts';
 import type { Database } from './database.ts';
+import type { GroupCommit } from './group-commit.ts';
 import type { MessageRow } from './messages.ts';
-import type { Work } from './work.ts';
 
 /** With the trace of its message. */
 type CallbackRow = {
@@ -31,17 +32,19 @@ const DELIVERIES_AT_ONCE = 1000;
 /** The callbacks of messages, and those of them that are still to be made. */
 export class EmbeddedOutbox implements Outbox {
   readonly #db: Database;
-  readonly #work: Work;
+  readonly #counters: Counters;
+  readonly #group: GroupCommit;
   readonly #settings: StoreSettings;
 
-  constructor(db: Database, work: Work, settings: StoreSettings) {
+  constructor(db: Database, counters: Counters, group: GroupCommit, settings: StoreSettings) {
     this.#db = db;
-    this.#work = work;
+    this.#counters = counters;
+    this.#group = group;
     this.#settings = settings;
   }
 
   async claim({ queue, url }: Destination): Promise<ClaimedDelivery | undefined> {
-    return this.#db.transaction(() => {
+    return this.#group.change(() => {
       const { brokerId, deliveryLeaseMs } = this.#settings;
       const now = Date.now();
       const held = this.#held(queue, url);
@@ -52,7 +55,7 @@ export class EmbeddedOutbox implements Outbox {
         this.#db.run('DELETE FROM destinations WHERE queue = ? AND url = ?', queue, url);
         return undefined;
       }
-      const token = this.#work.count('token', 1);
+      const token = this.#counters.add('token', 1);
       this.#hold(queue, url, brokerId, token, now + deliveryLeaseMs);
       this.#db.run('UPDATE destinations SET message = ? WHERE queue = ? AND url = ?', callback.message, queue, url);
       const { message: messageId, details, attempts, since, told, untold, trace } = callback;
@@ -72,7 +75,7 @@ export class EmbeddedOutbox implements Outbox {
   }
 
   async renew(claims: readonly DeliveryClaim[]): Promise<readonly DeliveryClaim[]> {
-    return this.#db.transaction(() => {
+    return this.#group.change(() => {
       const until = Date.now() + this.#settings.deliveryLeaseMs;
       const sql = 'UPDATE destinations SET due = ? WHERE queue = ? AND url = ? AND token = ?';
       return claims.filter(({ queue, url, token }) => !this.#db.run(sql, until, queue, url, token));
@@ -81,7 +84,7 @@ export class EmbeddedOutbox implements Outbox {
 
   async settle(claim: DeliveryClaim, end: DeliveryEnd): Promise<boolean> {
     const { queue, url, token, messageId } = claim;
-    return this.#db.transaction(() => {
+    return this.#group.change(() => {
       if (this.#find(messageId)?.token !== claim.token) {
         if (!this.#holds(claim)) throw new ClaimLost(queue, token);
         this.#remove(queue, url, messageId);
@@ -104,14 +107,14 @@ export class EmbeddedOutbox implements Outbox {
   }
 
   async checkpoint(claim: DeliveryClaim, { told, untold }: Checkpoint): Promise<void> {
-    this.#db.transaction(() => {
+    return this.#group.change(() => {
       if (!this.#holds(claim)) throw new ClaimLost(claim.queue, claim.token);
       this.#db.run('UPDATE callbacks SET told = ?, untold = ? WHERE message = ?', told, untold, claim.messageId);
     });
   }
 
   async postpone(claim: DeliveryClaim, { attempts, error }: Tries, delayMs: number): Promise<void> {
-    this.#db.transaction(() => {
+    return this.#group.change(() => {
       const { queue, url, messageId } = claim;
       if (!this.#holds(claim)) return;
       const now = Date.now();
@@ -199,7 +202,7 @@ export class EmbeddedOutbox implements Outbox {
   /** The file is ours alone: whoever held a claim is gone, and what was put off is put off to `soon` at most. */
   open(soon: number): void {
     this.#db.run(`UPDATE destinations SET owner = '', token = 0, due = 0 WHERE owner <> ''`);
-    this.#db.run('UPDATE destinations SET due = min(due, ?)', soon);
+    this.#db.run('UPDATE destinations SET due = ? WHERE due > ?', soon, soon);
   }
 
   forget(messageId: string): void {
@@ -249,12 +252,12 @@ export class EmbeddedOutbox implements Outbox {
       url,
       Date.now(),
     );
-    this.#work.count('callbacks', 1);
+    this.#counters.add('callbacks', 1);
   }
 
   #remove(queue: string, url: string, messageId: string): void {
     const sql = 'DELETE FROM outbox WHERE queue = ? AND url = ? AND message = ?';
-    if (this.#db.run(sql, queue, url, messageId)) this.#work.count('callbacks', -1);
+    if (this.#db.run(sql, queue, url, messageId)) this.#counters.add('callbacks', -1);
   }
 
   #reset(messageId: string): void {

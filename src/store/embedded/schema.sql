@@ -1,15 +1,4 @@
--- One file holds everything.
-CREATE TABLE IF NOT EXISTS queues (
-  id          TEXT PRIMARY KEY,
-  message_id  TEXT NOT NULL,             -- the message being worked on
-  owner       TEXT NOT NULL,             -- the broker that claimed it; empty when it was given up
-  token       INTEGER NOT NULL,          -- fencing token of that claim
-  lease_until INTEGER NOT NULL,          -- a claim not renewed by then may be taken over
-  previous    INTEGER NOT NULL,          -- token of the claim whose settling claimed this one, else 0
-  unused      INTEGER NOT NULL DEFAULT 0,-- 1: given up before the worker call of its attempt was made
-  told        INTEGER NOT NULL DEFAULT 0,-- the event that said there will be another attempt, if one did
-  cancelled   INTEGER NOT NULL DEFAULT 0 -- 1: the message is to be cancelled by who holds the claim
-) WITHOUT ROWID;
+-- One file holds everything. This is layout 4; `layout.ts` brings a file of an older one here.
 
 CREATE TABLE IF NOT EXISTS messages (
   seq         INTEGER PRIMARY KEY,       -- order of acceptance
@@ -17,36 +6,49 @@ CREATE TABLE IF NOT EXISTS messages (
   queue       TEXT NOT NULL,
   status      TEXT NOT NULL,             -- queued, processing, completed, failed, cancelled, expired
   position    INTEGER NOT NULL,          -- place in the queue when accepted: its first event tells it
-  trace       TEXT NOT NULL,             -- what ties its story together
   queued_at   INTEGER NOT NULL,
   started_at  INTEGER,                   -- first claimed
   attempts    INTEGER NOT NULL DEFAULT 0,
-  first       INTEGER NOT NULL DEFAULT 1,-- id of its first event, told by position; higher once it was retried
+  first       INTEGER NOT NULL DEFAULT 1,-- id of its first event; higher once it was retried
   last        INTEGER NOT NULL DEFAULT 1,-- id of the last event in the log
-  token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
   ended_at    INTEGER,
+  expires_at  INTEGER,                   -- forgotten then, with its log
   code        TEXT,
   error       TEXT,
-  expires_at  INTEGER                    -- forgotten then, with its events
+  keys        TEXT,                      -- its deduplication keys, a JSON array; NULL: it has none
+  calls_back  INTEGER NOT NULL,          -- 1: it has a callback
+  trace       TEXT NOT NULL,             -- what ties its story together
+  payload     TEXT,                      -- what the worker is sent; NULL: see payloads, or it has ended and did not fail
+  -- Of the first message of each queue that has not ended, and so is what the queue has to do. The claim on it:
+  due         INTEGER,                   -- claimable from this time on; while it is claimed: when that ends unless it is renewed
+  owner       TEXT NOT NULL DEFAULT '',  -- the broker that claimed it; empty: nobody has, or it was given up
+  token       INTEGER NOT NULL DEFAULT 0,-- fencing token of the claim, then of the one it was settled under
+  previous    INTEGER NOT NULL DEFAULT 0,-- token of the claim whose settling claimed this one, else 0
+  unused      INTEGER NOT NULL DEFAULT 0,-- 1: given up before the worker call of its attempt was made
+  told        INTEGER NOT NULL DEFAULT 0,-- the event that said there will be another attempt, if one did
+  cancelled   INTEGER NOT NULL DEFAULT 0 -- 1: it is to be cancelled by who holds the claim
 );
-CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, seq) WHERE status = 'queued';
-CREATE INDEX IF NOT EXISTS messages_overdue ON messages (queued_at) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS messages_live    ON messages (queue, seq) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS messages_due     ON messages (due, queue) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queued_at) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS messages_failed  ON messages (ended_at, id) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS messages_expiry  ON messages (expires_at) WHERE expires_at IS NOT NULL;
 
--- What the worker is sent, up to 35 MB: apart, because a row is written anew whenever any of it changes.
+-- Large payloads, up to 35 MB: apart, because a row is written anew whenever any of it changes.
 CREATE TABLE IF NOT EXISTS payloads (
-  message     TEXT PRIMARY KEY,          -- messages.id; gone when the message has ended, unless it failed
+  message     INTEGER PRIMARY KEY,       -- messages.seq
   payload     TEXT NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS events (
+-- The events of all messages, those that were written at once mostly in one row. The first of a message is not here, and
+-- its first `processing`: messages.position and messages.started_at tell them.
+CREATE TABLE IF NOT EXISTS log (
+  place       INTEGER PRIMARY KEY,
   message     INTEGER NOT NULL,          -- messages.seq
-  id          INTEGER NOT NULL,          -- counts from messages.first, which messages.position tells
-  name        TEXT NOT NULL,             -- empty: the worker's own event
-  data        TEXT NOT NULL,
-  PRIMARY KEY (message, id)
-) WITHOUT ROWID;
+  last        INTEGER NOT NULL,          -- id of the last of these events
+  events      TEXT NOT NULL              -- JSON: name and data of each; the name is empty for the worker's own
+);
+CREATE UNIQUE INDEX IF NOT EXISTS log_message ON log (message, last);
 
 CREATE TABLE IF NOT EXISTS callbacks (
   message     TEXT PRIMARY KEY,          -- messages.id
@@ -59,13 +61,13 @@ CREATE TABLE IF NOT EXISTS callbacks (
   since       INTEGER,                   -- the first attempt
   error       TEXT NOT NULL DEFAULT '',  -- what came of the last one
   token       INTEGER NOT NULL DEFAULT 0,-- fencing token it was settled under
-  given_up_at INTEGER,                   -- NULL too once it is listed no more
+  given_up_at INTEGER,                   -- NULL again when that was discarded
   told        INTEGER NOT NULL DEFAULT 0,-- event of its log that was told of last
   untold      INTEGER NOT NULL DEFAULT 0 -- event that was told of in vain, after which nothing was told
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS callbacks_undelivered ON callbacks (given_up_at, message) WHERE status = 'undelivered';
 
--- Messages among the dead letters that somebody has dealt with: kept as any other, but listed no more.
+-- Failed messages that somebody has dealt with: kept as any other, but listed no more.
 CREATE TABLE IF NOT EXISTS discarded (
   message     TEXT PRIMARY KEY           -- messages.id
 ) WITHOUT ROWID;
@@ -99,19 +101,20 @@ CREATE TABLE IF NOT EXISTS deduplication (
   expires_at  INTEGER NOT NULL,
   PRIMARY KEY (queue, key)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS deduplication_message ON deduplication (message_id);
 CREATE INDEX IF NOT EXISTS deduplication_expiry ON deduplication (expires_at);
 
--- Queues that have something to do: one row each, so that counting and sweeping never scan messages.
-CREATE TABLE IF NOT EXISTS work (
-  queue       TEXT PRIMARY KEY,
-  due         INTEGER NOT NULL           -- claimable from this time on
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS work_due ON work (due);
-
+-- One row.
 CREATE TABLE IF NOT EXISTS counts (
-  name        TEXT PRIMARY KEY,          -- queues, waiting, processing, callbacks, token; how many were ever accepted, completed...
-  value       INTEGER NOT NULL
-) WITHOUT ROWID;
-INSERT OR IGNORE INTO counts (name, value) VALUES ('queues', 0), ('waiting', 0), ('processing', 0), ('callbacks', 0), ('token', 0),
-  ('accepted', 0), ('completed', 0), ('failed', 0), ('cancelled', 0), ('expired', 0);
+  one         INTEGER PRIMARY KEY CHECK (one = 1),
+  queues      INTEGER NOT NULL DEFAULT 0,-- with a message that has not ended
+  waiting     INTEGER NOT NULL DEFAULT 0,
+  processing  INTEGER NOT NULL DEFAULT 0,
+  callbacks   INTEGER NOT NULL DEFAULT 0,-- in the outbox
+  token       INTEGER NOT NULL DEFAULT 0,-- the last fencing token
+  accepted    INTEGER NOT NULL DEFAULT 0,-- ever; so were the following
+  completed   INTEGER NOT NULL DEFAULT 0,
+  failed      INTEGER NOT NULL DEFAULT 0,
+  cancelled   INTEGER NOT NULL DEFAULT 0,
+  expired     INTEGER NOT NULL DEFAULT 0
+);
+INSERT OR IGNORE INTO counts (one) VALUES (1);

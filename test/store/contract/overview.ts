@@ -69,6 +69,9 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
     );
     t.like(await store.message(queue, one.id), { status: 'failed', failure: { error: FAILED.error } });
     t.deepEqual(await store.requeue(queue, one.id), { type: 'queued', position: 1 });
+    // Each ends in a millisecond of its own.
+    const before = (await store.message(queue, other.id))?.endedAt ?? 0;
+    await until(async () => (await store.queue(queue)).now > before);
     await settled(store, queue, FAILED);
     t.deepEqual(
       (await store.deadLetters(10)).map(({ messageId }) => messageId),

@@ -1,0 +1,50 @@
+import { type DeadLetter, type DeadLetterPlace, newestFirst } from '../store.ts';
+import type { Database } from './database.ts';
+import type { MessageRow } from './messages.ts';
+import type { EmbeddedOutbox } from './outbox.ts';
+
+/** Messages that failed and callbacks that were given up, until somebody has dealt with them or they are forgotten. */
+export class DeadLetters {
+  readonly #db: Database;
+  readonly #outbox: EmbeddedOutbox;
+
+  constructor(db: Database, outbox: EmbeddedOutbox) {
+    this.#db = db;
+    this.#outbox = outbox;
+  }
+
+  page(limit: number, after?: DeadLetterPlace): readonly DeadLetter[] {
+    const { endedAt, messageId } = after ?? { endedAt: Number.MAX_SAFE_INTEGER, messageId: '' };
+    const failed = this.#db.all<DeadLetter>(
+      `SELECT 'message' AS kind, queue, id AS messageId, attempts, queued_at AS queuedAt, ended_at AS endedAt, code, error
+         FROM messages
+         WHERE status = 'failed' AND (ended_at, id) < (?, ?) AND (expires_at IS NULL OR expires_at > ?)
+           AND id NOT IN (SELECT message FROM discarded)
+         ORDER BY ended_at DESC, id DESC LIMIT ?`,
+      endedAt,
+      messageId,
+      Date.now(),
+      limit,
+    );
+    const undelivered = this.#db.all<DeadLetter>(
+      `SELECT 'callback' AS kind, m.queue, m.id AS messageId, c.attempts, queued_at AS queuedAt, given_up_at AS endedAt,
+           'callback_undelivered' AS code, c.error
+         FROM callbacks c JOIN messages m ON m.id = c.message
+         WHERE c.status = 'undelivered' AND (given_up_at, c.message) < (?, ?) AND expires_at > ?
+         ORDER BY given_up_at DESC, c.message DESC LIMIT ?`,
+      endedAt,
+      messageId,
+      Date.now(),
+      limit,
+    );
+    return newestFirst([...failed, ...undelivered]).slice(0, limit);
+  }
+
+  /** Takes it out of the dead letters, with its callback or that alone; false when it is none. */
+  discard(message: MessageRow, only?: 'callback'): boolean {
+    const undelivered = this.#outbox.discard(message);
+    const failed = message.status === 'failed' && !only;
+    if (failed) this.#db.run('INSERT OR IGNORE INTO discarded (message) VALUES (?)', message.id);
+    return failed || undelivered;
+  }
+}
