@@ -28,11 +28,11 @@ export default {
       severity: 'error',
       comment: 'No entry point and no test leads to this file.',
       from: {
-        path: '^(src/main|src/(cli|demo|simulated-worker)/main|src/client/index|test/.+[.]test|test/faults/(main|broker-that-stops))[.]ts$',
+        path: '^(src/main|src/(cli|demo|simulated-worker)/main|src/client/index|test/.+[.]test|test/faults/(main|broker-that-stops)|test/store/writer)[.]ts$',
       },
       to: {
         path: '^(src|machines|test)/.+[.]ts$',
-        pathNot: ['(/main|/broker-that-stops|[.]test)[.]ts$', '[.]d[.]ts$'],
+        pathNot: ['(/main|/broker-that-stops|/writer|[.]test)[.]ts$', '[.]d[.]ts$'],
         reachable: false,
       },
     },

@@ -42,7 +42,7 @@ export class Deduplication {
   /** The message has ended so, or begun anew (null). A key of it may have run out and be another message's by now. */
   note({ id, queue, keys }: MessageRow, status: EndStatus | null): void {
     if (keys === null) return;
-    for (const key of JSON.parse(keys)) {
+    for (const key of JSON.parse(keys) as string[]) {
       const sql = 'UPDATE deduplication SET status = ? WHERE queue = ? AND key = ? AND message_id = ?';
       this.#db.run(sql, status, queue, key, id);
     }

@@ -360,19 +360,19 @@ export class EmbeddedStore implements Store {
   }
 
   /** The message of a claim that is still held under its token. Throws ClaimLost. */
-  #claimed({ queue, token }: Claim): MessageRow {
-    const message = this.#heads.inWork(queue);
-    if (message?.token !== token) throw new ClaimLost(queue, token);
+  #claimed(claim: Claim): MessageRow {
+    const message = this.#heads.inWork(claim.queue);
+    if (message?.token !== claim.token) throw new ClaimLost(claim.queue, claim.token);
     return message;
   }
 
-  #hasSettled({ messageId, token }: Claim): boolean {
-    return this.#messages.find(messageId)?.token === token;
+  #hasSettled(claim: Claim): boolean {
+    return this.#messages.find(claim.messageId)?.token === claim.token;
   }
 
-  #renew({ queue, token }: Claim): Renewal {
-    const message = this.#heads.inWork(queue);
-    if (message?.token !== token) return 'lost';
+  #renew(claim: Claim): Renewal {
+    const message = this.#heads.inWork(claim.queue);
+    if (message?.token !== claim.token) return 'lost';
     this.#prolong(message);
     return message.cancelled ? 'cancelled' : 'renewed';
   }

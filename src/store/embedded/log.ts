@@ -55,7 +55,7 @@ export class Log {
     );
     let chars = 0;
     for (const row of rows) {
-      const written: Written[] = JSON.parse(row.events);
+      const written = JSON.parse(row.events) as Written[];
       for (const [name, data] of written.slice(Math.max(0, from - row.last + written.length))) {
         events.push({ name, data });
         chars += data.length;

@@ -5,7 +5,7 @@ import { aMessage, COMPLETED, logOf } from '../contract/kit.ts';
 export const MADE_AT = 1_700_000_000_000;
 
 /** What the file of a layout holds: its queues, and their messages. */
-export const HELD = {
+const HELD = {
   waiting: ['waiting-1', 'waiting-2'],
   running: ['running-1', 'running-2'],
   released: ['released-1'],
@@ -15,7 +15,7 @@ export const HELD = {
   done: ['done-1', 'done-2'],
   failed: ['failed-1', 'failed-2'],
 };
-export const CALLBACK = { url: 'https://gateway.example/hook', details: '{"n":1}', from: 'end' } as const;
+const CALLBACK = { url: 'https://gateway.example/hook', details: '{"n":1}', from: 'end' } as const;
 
 /** All that a broker answers about these, at first and as it goes on with them. */
 export async function answersOf(store: Store) {
