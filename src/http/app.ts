@@ -12,7 +12,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Hub } from '../stream/hub.ts';
 import type { Origins } from '../worker/origins.ts';
-import { authenticate } from './auth.ts';
+import { mustHoldKey } from './auth.ts';
 import { type Bodies, jsonBody, jsonOnly } from './body.ts';
 import { allowOrigins } from './cors.ts';
 import { dashboardRouter, getDashboardDeadLetters, getDashboardEvents, getDashboardStream } from './dashboard.ts';
@@ -66,9 +66,13 @@ export function createApp(services: Services): Koa {
   health.get('/health/live', getLive);
   health.get('/health/ready', getReady(services));
 
-  const guard = [authenticate(services.keys), wellFormedPath] as const;
+  const guard: Middleware = (ctx, next) => {
+    mustHoldKey(services.keys, ctx);
+    mustBeWellFormed(ctx.path);
+    return next();
+  };
   const api = new Router({ prefix: '/api/v1' });
-  api.use(...guard);
+  api.use(guard);
   api.post('/message', jsonOnly, jsonBody(services.bodies), postMessage(services));
   api.get('/stream', getStream(services));
   api.get('/queue/:user_id', getQueue(services));
@@ -97,7 +101,7 @@ export function createApp(services: Services): Koa {
   app.use(health.routes());
   app.use(docsRouter().routes());
   app.use(dashboardRouter().routes());
-  for (const middleware of guard) app.use(middleware);
+  app.use(guard);
   app.use(operator.routes());
   // The paths that any of them knows, not only its own.
   app.use(api.allowedMethods());
@@ -105,12 +109,11 @@ export function createApp(services: Services): Koa {
 }
 
 /** The router would take a path that cannot be decoded as it is, and with it a user who does not exist. */
-const wellFormedPath: Middleware = (ctx, next) => {
+function mustBeWellFormed(path: string): void {
   try {
-    decodeURIComponent(ctx.path);
+    decodeURIComponent(path);
   } catch {
     const detail = 'The path is not valid percent-encoding. Encode it as UTF-8.';
     throw new Refusal(400, 'malformed_path', detail);
   }
-  return next();
-};
+}

@@ -1,20 +1,15 @@
-import type { Middleware } from 'koa';
+import type { Context } from 'koa';
 import { Refusal } from '../errors.ts';
 import { type Keys, keyOf } from './keys.ts';
 
-/** Lets only holders of a key pass; to a message's events also who has its token. */
-export function authenticate(keys: Keys): Middleware {
-  return (ctx, next) => {
-    if (keys.required) {
-      const given = keyOf(ctx);
-      const token = ctx.path === '/api/v1/stream' ? ctx.query['token'] : undefined;
-      if (token === undefined || !opens(keys, ctx.query)) {
-        if (!given) throw token === undefined ? missingKey() : invalidToken();
-        if (!keys.know(given)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
-      }
-    }
-    return next();
-  };
+/** Refuses who holds no key; to a message's events who has its token may pass, too. */
+export function mustHoldKey(keys: Keys, ctx: Context): void {
+  if (!keys.required) return;
+  const given = keyOf(ctx);
+  const token = ctx.path === '/api/v1/stream' ? ctx.query['token'] : undefined;
+  if (token !== undefined && opens(keys, ctx.query)) return;
+  if (!given) throw token === undefined ? missingKey() : invalidToken();
+  if (!keys.know(given)) throw new Refusal(403, 'invalid_key', 'Invalid API key');
 }
 
 /** A browser's `EventSource` can send no header. */
