@@ -61,14 +61,10 @@ const redisUrl = z
     (value) => !/^redis[a-z+-]*sentinel|^sentinel/i.test(value.trim()),
     'names a Sentinel, which is not supported; give an address that always leads to the master, or a Redis Cluster',
   )
-  .refine(
-    (value) =>
-      value.split(',').every((node) => {
-        const url = node.trim();
-        return URL.canParse(url) && isRedis(new URL(url));
-      }),
-    'is not a redis:// or rediss:// URL with a host (and the number of a database), nor a comma-separated list of them (Redis Cluster)',
-  );
+  .refine((value) => {
+    const nodes = value.split(',').filter((node) => node.trim());
+    return nodes.length > 0 && nodes.every((node) => URL.canParse(node.trim()) && isRedis(new URL(node.trim())));
+  }, 'is not a redis:// or rediss:// URL with a host (and the number of a database), nor a comma-separated list of them (Redis Cluster)');
 
 /** What stands between commas. */
 const list = z.string().transform((value) =>

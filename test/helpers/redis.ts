@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,6 +41,15 @@ export type RedisServer = {
   /** Ends it and removes what it wrote. */
   stop(): Promise<void>;
 };
+
+/** Lets a user in as docs/operations.md says; answers the URL by which it comes. */
+export async function admitDocumentedUser(server: RedisServer): Promise<string> {
+  const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [rule = ''] = /^ACL SETUSER broker .*$/m.exec(operations) ?? [];
+  const answer = await server.say(rule.replace('PASSWORD', 'secret'));
+  if (!answer.startsWith('+OK')) throw new Error(`${rule}: ${answer}`);
+  return server.url.replace('://', '://broker:secret@');
+}
 
 /** Servers still up when the tests end early. */
 const orphans = new Set<() => void>();

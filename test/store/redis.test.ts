@@ -4,7 +4,7 @@ import { ClaimLost, StoreUnavailable } from '../../src/errors.ts';
 import { baseOf, brokerChannel, channelOf, shardOf } from '../../src/store/redis/keys.ts';
 import { RedisStore } from '../../src/store/redis/redis.ts';
 import type { StoreSettings } from '../../src/store/store.ts';
-import { type RedisServer, startRedis } from '../helpers/redis.ts';
+import { admitDocumentedUser, type RedisServer, startRedis } from '../helpers/redis.ts';
 import {
   aMessage,
   aQueue,
@@ -24,15 +24,21 @@ import { modelContract } from './contract/model.ts';
 import { storeContract } from './contract.ts';
 
 let redis: RedisServer;
+/** With no rights but those that are documented. */
+let userUrl = '';
 let databases = 0;
 test.before(async () => {
   redis = await startRedis({ args: ['--databases', '1000'] });
+  userUrl = await admitDocumentedUser(redis);
+});
+test.after('what a broker asks of Redis is allowed to the documented user', async (t) => {
+  t.is(await redis.say('ACL LOG'), '*0\r\n');
 });
 test.after.always(() => redis?.stop());
 
 const aPlace = async (t: ExecutionContext): Promise<Place> => {
   databases += 1;
-  const url = `${redis.url}/${databases}`;
+  const url = `${userUrl}/${databases}`;
   return {
     broker: async (settings?: Partial<StoreSettings>) => {
       const store = new RedisStore(url, settingsOf(settings));
