@@ -54,16 +54,20 @@ export type Broker = {
   readonly stop: () => Promise<void>;
 };
 
+/** All addresses of a machine: no address to open in a browser. */
+const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
 /**
  * Wires the parts together and starts them. Resolves when the broker listens. `through` may put something between the
  * broker and its store.
  */
 export async function startBroker(
   config: Config,
-  log: Logger,
+  logs: Logger,
   { through = (store: Store) => store, metrics = new Metrics() } = {},
 ): Promise<Broker> {
   const brokerId = newId();
+  const log = logs.child({ broker_id: brokerId });
   const inspector = await loadInspector(config);
   const inspection = inspector ? { inspect: inspector.inspect } : {};
   const opened = await openStore(config, log, {
@@ -226,7 +230,8 @@ export async function startBroker(
     overview.start();
     const host = config.host.includes(':') ? `[${config.host}]` : config.host;
     const url = `http://${host}:${port}`;
-    log.info({ url, store: store.kind, worker: config.worker.baseUrl, broker_id: brokerId }, 'the broker listens');
+    const page = `http://${ANYWHERE.has(config.host) ? 'localhost' : host}:${port}/dashboard`;
+    log.info({ url, page, store: store.kind, worker: config.worker.baseUrl }, 'the broker listens');
     return { url, port, inspectorUrl, stop };
   } catch (error) {
     await stop();

@@ -30,7 +30,7 @@ const OUTCOMES = ['opened', 'refused', 'ended'] as const satisfies readonly Open
 /** What becomes of a callback. `silent`: there was nothing to tell. */
 const DELIVERIES = ['delivered', 'undelivered', 'silent'] as const satisfies readonly DeliveryEnd['status'][];
 /** Refusals for which there is an alert; the others are told once there was one. */
-const CODES = ['queue_full', 'store_full', 'store_unavailable'];
+const CODES = ['queue_full', 'store_full', 'bodies_full', 'store_unavailable'];
 
 /** `broker_store_…` is said of the whole store, and is the same from every broker: take the max, not the sum. */
 const GAUGES: readonly Reading[] = [
@@ -45,6 +45,11 @@ const GAUGES: readonly Reading[] = [
   ['broker_store_queues_active', 'Queues with a message.', ({ store }) => whole(store)?.counts.activeQueues],
   ['broker_store_oldest_wait_seconds', 'Age of the oldest waiting message.', ({ store }) => oldestWait(whole(store))],
   ['broker_store_callbacks_waiting', 'Callbacks in the outbox.', ({ store }) => whole(store)?.counts.callbacks],
+  [
+    'broker_store_dead_letters',
+    'Failed messages and callbacks given up that nobody has dealt with.',
+    ({ store }) => whole(store)?.counts.deadLetters,
+  ],
   ['broker_worker_up', '1 while the worker is healthy and calls are made to it.', ({ workerUp }) => Number(workerUp)],
   [
     'broker_worker_calls_open',

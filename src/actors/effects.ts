@@ -82,7 +82,7 @@ export class Effects {
       await this.#giveBack(turn, signal);
       return undefined;
     }
-    if (turn.attempt > 1) writeLine(this.#log, 'warn', 'taken over', () => storyOf(turn));
+    if (turn.attempt > 1) writeLine(this.#log, 'warn', 'claimed again', () => storyOf(turn));
     return turn;
   }
 
@@ -243,6 +243,7 @@ export class Effects {
     turn.call?.close();
     this.#leases.drop(turn);
     await this.#track(this.#store.release(turn, turn.handover));
+    writeLine(this.#log, turn.called ? 'warn' : 'info', 'handed over', () => storyOf(turn));
   }
 
   /** The message was cancelled: whatever is done for it breaks off, and soon answers that it has ended so. */

@@ -7,6 +7,9 @@ const EVERY_MS = 500;
 /** Whether the store answers: all of it, a part, or nothing, as nobody knows better before the first look. */
 export type StoreState = 'whole' | 'in part' | 'away';
 
+/** `at`: when it began, in ms since the process started. */
+type Look = Sweep & { readonly at: number };
+
 /**
  * Finds queues with work, and callbacks due, that nobody here was told of: after a start, a crash of another broker, a lost hint.
  * Takes no more than this broker has use for, and looks again as soon as it has use for more.
@@ -30,7 +33,7 @@ export class Sweeper {
   #state: StoreState = 'away';
   #looked = false;
   #since = Date.now();
-  #last: Sweep | undefined;
+  #last: Look | undefined;
 
   constructor(parts: {
     store: Store;
@@ -75,7 +78,7 @@ export class Sweeper {
   }
 
   /** What the last look found; undefined while the store does not answer. */
-  get last(): Sweep | undefined {
+  get last(): Look | undefined {
     return this.#state === 'away' ? undefined : this.#last;
   }
 
@@ -112,12 +115,13 @@ export class Sweeper {
     const limit = this.#draining ? 0 : Math.max(0, this.#room());
     this.#more = false;
     this.#acceptedMeanwhile = 0;
+    const at = performance.now();
     const sweep = await this.#store.sweep(limit).catch((error: unknown) => {
       this.#note('away', error);
       throw error;
     });
     this.#note(sweep.complete ? 'whole' : 'in part');
-    this.#last = sweep;
+    this.#last = { ...sweep, at };
     this.#waiting = sweep.counts.waiting + this.#acceptedMeanwhile;
     if (this.#draining) return sweep;
     this.#more = sweep.due.length >= limit;

@@ -14,6 +14,7 @@ export type Health = {
   readonly messages_processing: number | null;
   readonly oldest_wait_seconds: number | null;
   readonly callbacks_waiting: number | null;
+  readonly dead_letters: number | null;
   readonly store: string;
   readonly version: string;
   readonly uptime_seconds: number;
@@ -30,6 +31,7 @@ export const health: Guard<Health> = object({
   messages_processing: nullable(number),
   oldest_wait_seconds: nullable(number),
   callbacks_waiting: nullable(number),
+  dead_letters: nullable(number),
   store: text,
   version: text,
   uptime_seconds: number,

@@ -48,12 +48,6 @@ export class Fleet {
     return before && last ? ((last[of] - before[of]) * 1000) / (last.uptime_ms - before.uptime_ms) : null;
   }
 
-  /** The same of all of them whose rate is known. */
-  rateOfAll(of: 'accepted' | 'ended'): number | null {
-    const rates = [...this.#recent.keys()].flatMap((id) => this.rate(id, of) ?? []);
-    return rates.length ? rates.reduce((sum, rate) => sum + rate, 0) : null;
-  }
-
   /** Of the messages of the last minute, at all brokers: the time in s that a share `q` did not exceed; null if there was none. */
   quantile(of: 'queued' | 'worked', q: number): number | null {
     let sum: number[] = [];

@@ -46,6 +46,7 @@ type CountsView = {
   readonly processing: number;
   readonly oldest_wait_seconds: number;
   readonly callbacks: number;
+  readonly dead_letters: number;
 };
 
 export type BrokerView = {

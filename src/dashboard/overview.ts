@@ -17,6 +17,7 @@ import { reasonOf } from './content.ts';
 import { Fleet } from './fleet.ts';
 import type { BrokerView, DeadLetterView, DelayedView, Frame, Hour, Listed, Sample, WorkerView } from './frame.ts';
 import { LastHour } from './hour.ts';
+import { Pace } from './pace.ts';
 import { Question } from './question.ts';
 import { type BrokerStatus, readStatus } from './status.ts';
 
@@ -56,6 +57,7 @@ type Parts = {
 export class Overview {
   readonly #parts: Parts;
   readonly #fleet = new Fleet();
+  readonly #pace = new Pace();
   readonly #hour = new LastHour();
   readonly #audience = new Audience();
   readonly #startedAt = Date.now();
@@ -157,12 +159,14 @@ export class Overview {
   }
 
   #sample(): Sample {
-    const counts = this.#parts.sweeper.last?.counts;
+    const { last } = this.#parts.sweeper;
+    const counts = last?.counts;
     const fleet = this.#fleet;
+    this.#pace.look(last);
     return {
       at: Math.round(Date.now() / 1000),
-      in_per_second: rounded(fleet.rateOfAll('accepted')),
-      out_per_second: rounded(fleet.rateOfAll('ended')),
+      in_per_second: rounded(this.#pace.in),
+      out_per_second: rounded(this.#pace.out),
       waiting: counts?.waiting ?? null,
       oldest_wait_seconds: counts ? rounded(counts.oldestWaitMs / 1000) : null,
       queue_p50_seconds: rounded(fleet.quantile('queued', 0.5)),
@@ -186,6 +190,7 @@ export class Overview {
         processing: counts.processing,
         oldest_wait_seconds: counts.oldestWaitMs / 1000,
         callbacks: counts.callbacks,
+        dead_letters: counts.deadLetters,
       },
       sample,
       states: {

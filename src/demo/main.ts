@@ -45,6 +45,9 @@ Send the next message yourself, and see the reply stream:
 
   curl -N ${broker.url}/api/v1/message -H 'Content-Type: application/json' -H 'Accept: text/event-stream' -d '{"user_id":"ruth","org_id":"demo","client_id":"curl","message":"And Genesis 1:2?"}'
 
+See it at work in a browser: ${broker.url}/dashboard
+All that it can do:          ${broker.url}/docs
+
 Ctrl-C ends the demo.`);
 
 /** On `port`, or on a free one when that is taken. */

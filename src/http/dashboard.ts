@@ -22,7 +22,7 @@ const PACKAGES = {
   'eventsource-parser': './eventsource-parser.js',
 };
 
-/** `GET /dashboard`: the page and its files. They hold no data, and need no key. Addresses are relative, for brokers behind a path. */
+/** `GET /dashboard`, where `GET /` leads: the page and its files. They hold no data, and need no key. Addresses are relative, for brokers behind a path. */
 export function dashboardRouter(): Router {
   const router = new Router();
   const own = readdirSync(PAGE).filter((name) => /[.](js|css|svg)$/.test(name));
@@ -39,6 +39,7 @@ export function dashboardRouter(): Router {
     ['parse.js', parser('parse')],
     ['charts.json', content('application/json; charset=utf-8', () => JSON.stringify(charts()))],
   ]);
+  router.get('/', (ctx) => ctx.redirect('dashboard'));
   router.get('/dashboard', withoutSlash, asset(new URL('index.html', PAGE)));
   router.get('/dashboard/:file', async (ctx, next) => {
     await files.get(String(ctx['params'].file))?.(ctx, next);

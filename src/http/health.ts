@@ -25,6 +25,7 @@ export function getHealth({ store, sweeper, workerHealth, version }: Services): 
       messages_waiting: sweep?.counts.waiting ?? null,
       oldest_wait_seconds: sweep ? sweep.counts.oldestWaitMs / 1000 : null,
       callbacks_waiting: sweep?.counts.callbacks ?? null,
+      dead_letters: sweep?.counts.deadLetters ?? null,
       worker_circuit: worker.circuit,
       degraded_since: since < Infinity ? iso(since) : null,
       store: store.kind,

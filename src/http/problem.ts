@@ -129,5 +129,5 @@ function unrouted(ctx: Context): Refusal {
       `${ctx.method} is not possible here. Use ${allowed || 'another path'}.`,
     );
   }
-  return new Refusal(404, 'not_found', 'There is nothing at this path. The README lists the paths there are.');
+  return new Refusal(404, 'not_found', 'There is nothing at this path. GET /docs lists the paths there are.');
 }

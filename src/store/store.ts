@@ -320,6 +320,8 @@ export type Counts = {
   readonly oldestWaitMs: number;
   /** Callbacks in the outbox. */
   readonly callbacks: number;
+  /** Failed messages and callbacks given up, to be dealt with; a store may stop counting at 10,000 of each. */
+  readonly deadLetters: number;
 };
 
 /**

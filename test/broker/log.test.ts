@@ -32,11 +32,11 @@ async function aSystemWithLog(
     CALLBACK_ALLOW_HOSTS: endpoint.host,
     ...env,
   };
-  const { url, client } = await aBroker(t, settings, true, written.log);
+  const { url, client, stop } = await aBroker(t, settings, true, written.log);
   /** What `grep` for a message's id finds. */
   const story = (id: string) => written.lines.filter((line) => line['message_id'] === id);
   const ended = (id: string) => written.line(({ message_id, msg }) => message_id === id && msg === 'ended');
-  return { worker, endpoint, url, client, story, ended, ...written };
+  return { worker, endpoint, settings, url, client, stop, story, ended, ...written };
 }
 
 /** A message that the worker works on until it is told to hurry. */
@@ -79,6 +79,20 @@ for (const kind of STORES) {
       [TRACE, TRACE],
     );
     t.like(endpoint.calls[0]?.headers, TRACE);
+  });
+
+  test(`${kind}: a call that is cut off by a stop is told, and by which broker its message goes on`, async (t) => {
+    const { worker, client, settings, stop, story, ended, log } = await aSystemWithLog(t, kind);
+    const id = await running(client, 'ruth');
+    await stop();
+    worker.hurry();
+    await aBroker(t, settings, true, log);
+    await ended(id);
+    t.deepEqual(words(story(id)), ['accepted', 'dispatched', 'handed over', 'claimed again', 'dispatched', 'ended']);
+    const brokers = story(id).map(({ broker_id }) => broker_id);
+    t.is(new Set(brokers.slice(0, 3)).size, 1);
+    t.is(new Set(brokers.slice(3)).size, 1);
+    t.is(new Set(brokers).size, 2);
   });
 
   test(`${kind}: what is no trace context is not handed on`, async (t) => {

@@ -35,8 +35,9 @@ test('openapi.json is valid OpenAPI 3.1, and lints clean', async (t) => {
   const config = await createConfig({ extends: ['recommended'] });
   const problems = await lintFromString({ source, absoluteRef: `${url}/openapi.json`, config });
   t.deepEqual(
-    problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer}`),
-    [],
+    problems.map(({ ruleId, location }) => `${ruleId}: ${location[0]?.pointer}`),
+    // It only leads to the dashboard.
+    ['operation-2xx-response: #/paths/~1/get/responses'],
   );
 });
 

@@ -12,8 +12,10 @@ import { nodesOf } from '../../src/dashboard/definition.ts';
 import { Fleet } from '../../src/dashboard/fleet.ts';
 import type { Sample } from '../../src/dashboard/frame.ts';
 import { LastHour } from '../../src/dashboard/hour.ts';
+import { Pace } from '../../src/dashboard/pace.ts';
 import { type BrokerStatus, readStatus } from '../../src/dashboard/status.ts';
 import { Durations, quantile } from '../../src/durations.ts';
+import type { Totals } from '../../src/store/store.ts';
 
 test('quantiles of durations are off by 15 % at most, from milliseconds to hours', (t) => {
   t.is(quantile(new Durations().counts, 0.5), undefined);
@@ -90,22 +92,39 @@ function aStatus(id: string, uptimeMs: number, more: Partial<BrokerStatus> = {})
   };
 }
 
-test('rates and states are added up over all brokers, each by its own clock', (t) => {
+test('the pace of the whole store is told by its totals, as long as all of it answers', (t) => {
+  const pace = new Pace();
+  const look = (at: number, accepted: number, more: Partial<Totals> = {}, complete = true) => {
+    pace.look({ at, complete, totals: { accepted, completed: 0, failed: 0, cancelled: 0, expired: 0, ...more } });
+    return [pace.in, pace.out];
+  };
+  t.deepEqual([pace.in, pace.out], [null, null]);
+  t.deepEqual(look(1000, 70), [null, null], 'nobody knows since when');
+  t.deepEqual(look(1500, 80, { completed: 1, failed: 2, cancelled: 3, expired: 4 }), [20, 20]);
+  t.deepEqual(look(1500, 80), [20, 20], 'the same look once more says nothing new');
+  t.deepEqual(look(3500, 80, { completed: 1, failed: 2, cancelled: 7, expired: 4 }), [0, 2]);
+  t.deepEqual(look(4000, 81, {}, false), [null, null], 'a part of the store would tell too little');
+  t.deepEqual(look(4500, 82), [null, null]);
+  t.deepEqual(look(5000, 12), [null, 0], 'a failover has lost some');
+  pace.look(undefined);
+  t.deepEqual([pace.in, pace.out], [null, null], 'the store is away');
+});
+
+test('rates of each broker go by its own clock, and states are added up over all', (t) => {
   const fleet = new Fleet();
   fleet.look([aStatus('a', 1000, { accepted: 10 }), aStatus('b', 50_000)]);
-  t.is(fleet.rateOfAll('accepted'), null, 'nobody knows yet');
+  t.is(fleet.rate('a', 'accepted'), null, 'nobody knows yet');
   fleet.look([
     aStatus('a', 2000, { accepted: 13, users: { idle: 1, 'streaming.relaying': 2 } }),
     aStatus('b', 52_000, { accepted: 4, users: { idle: 3 } }),
   ]);
   t.is(fleet.rate('a', 'accepted'), 3);
   t.is(fleet.rate('b', 'accepted'), 2);
-  t.is(fleet.rateOfAll('accepted'), 5);
   t.deepEqual(fleet.states('users'), { idle: 4, 'streaming.relaying': 2 });
   // The same announcement once more says nothing new; of one that has just come nothing is known yet.
   fleet.look([aStatus('a', 2000, { accepted: 13 }), aStatus('c', 1000, { accepted: 9 })]);
   t.is(fleet.rate('c', 'accepted'), null);
-  t.is(fleet.rateOfAll('accepted'), 3);
+  t.is(fleet.rate('a', 'accepted'), 3);
   fleet.look([aStatus('a', 2000, { accepted: 13 })]);
   t.deepEqual(
     fleet.brokers.map(({ id }) => id),

@@ -68,6 +68,7 @@ for (const kind of STORES) {
           '"waiting":2',
           '"active_queues":3',
           '"users":3',
+          '"dead_letters":1',
           '"listeners":1',
           '"kind":"message"',
           '"user_id":"x"',
@@ -84,6 +85,7 @@ for (const kind of STORES) {
         waiting: health['messages_waiting'],
         processing: health['messages_processing'],
         callbacks: 0,
+        dead_letters: 1,
       },
       states: { supervisor: { running: 1, draining: 0 } },
       at_work: [
@@ -308,7 +310,8 @@ test('the page is served without a key, checked by its tag, and what it shows on
   const worker = await aWorker(t);
   const env = { ...(await aStore(t, 'embedded')), WORKER_BASE_URL: worker.url, BROKER_API_KEY: 'right' };
   const { url } = await aBroker(t, env);
-  const page = await fetch(`${url}/dashboard`);
+  const page = await fetch(`${url}/`);
+  t.is(page.url, `${url}/dashboard`);
   t.is(page.status, 200);
   t.regex(page.headers.get('content-security-policy') ?? '', /^default-src 'self';/);
   await page.text();

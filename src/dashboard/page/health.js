@@ -32,6 +32,7 @@ export function Health({ frame }) {
         <${Fact} id="in" name="Messages in" value=${rate(sample.in_per_second)} />
         <${Fact} id="out" name="Messages out" value=${rate(sample.out_per_second)} />
         <${Fact} id="callbacks" name="Callbacks waiting" value=${count(counts?.callbacks)} />
+        <${Fact} id="letters" name="Dead letters" value=${count(counts?.dead_letters)} />
       </dl>
     </section>
   `;

@@ -14,6 +14,7 @@ const health = z
     messages_waiting: count,
     oldest_wait_seconds: z.number().min(0).nullable(),
     callbacks_waiting: count,
+    dead_letters: count,
     worker_circuit: z
       .enum(['closed', 'open', 'half_open'])
       .describe('`closed`: calls are made. `open`: none is, until the engine answers. `half_open`: a few are.'),

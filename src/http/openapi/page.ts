@@ -53,7 +53,19 @@ const getOpenApi: Operation = {
   ),
 };
 
+const getRoot: Operation = {
+  operationId: 'getRoot',
+  tags: ['Documents'],
+  summary: 'Go to the dashboard',
+  security: ANYONE,
+  responses: either(
+    { '302': { description: 'To `dashboard`.', headers: { Location: header('The dashboard.', z.string()) } } },
+    problems(ANYWHERE),
+  ),
+};
+
 export const PAGE_PATHS: Paths = {
+  '/': { get: getRoot },
   '/openapi.json': { get: getOpenApi },
   '/docs': { get: page('getDocs', 'Read this document') },
   '/docs/{file}': { get: file('getDocsFile', '/docs', ['text/javascript', 'text/css']) },

@@ -55,7 +55,7 @@ export class Counters {
     else this.#values = { ...this.#stored };
   }
 
-  counts(): Omit<Counts, 'oldestWaitMs'> {
+  counts(): Omit<Counts, 'oldestWaitMs' | 'deadLetters'> {
     const { queues: activeQueues, waiting, processing, callbacks } = this.#values;
     return { activeQueues, waiting, processing, callbacks };
   }

@@ -297,7 +297,11 @@ export class EmbeddedStore implements Store {
       return {
         due: this.#heads.claimable(now, limit),
         destinations: this.outbox.due(now),
-        counts: { ...this.#counters.counts(), oldestWaitMs: Math.max(0, now - (this.#messages.oldest() ?? now)) },
+        counts: {
+          ...this.#counters.counts(),
+          oldestWaitMs: Math.max(0, now - (this.#messages.oldest() ?? now)),
+          deadLetters: this.#deadLetters.count(),
+        },
         totals: this.#counters.totals(),
         complete: true,
       };

@@ -55,6 +55,10 @@ export function markerKey(base: string): string {
   return `${base}marker`;
 }
 
+export function deadKey(base: string): string {
+  return `${base}dead`;
+}
+
 export function outboxKey(base: string): string {
   return `${base}outbox`;
 }

@@ -35,6 +35,7 @@ import {
   baseOf,
   brokerChannel,
   channelOf,
+  deadKey,
   markerKey,
   messageKeys,
   outboxKey,
@@ -306,7 +307,7 @@ export class RedisStore implements Store {
     const bases = Array.from({ length: SHARDS }, (_, shard) => baseOf(shard));
     const args = [limit, this.#settings.deadLetterRetentionMs, ...from];
     const shards = await allAnswersOf(
-      bases.map((base) => this.#redis.run(SCRIPTS.dead, [`${base}dead`], args)),
+      bases.map((base) => this.#redis.run(SCRIPTS.dead, [deadKey(base)], args)),
       LIST_WITHIN_MS,
     );
     const places = bases.flatMap((base, shard) =>
@@ -354,14 +355,15 @@ export class RedisStore implements Store {
   }
 
   async sweep(limit: number): Promise<Sweep> {
-    const { messageTtlMs } = this.#settings;
+    const { messageTtlMs, deadLetterRetentionMs } = this.#settings;
     const askedAt = performance.now();
     const answers = await answersOf(
       Array.from({ length: SHARDS }, async (_, shard) => {
+        const base = baseOf(shard);
         const answer = await this.#redis.run(
           SCRIPTS.sweep,
-          [...shardKeys(baseOf(shard)), outboxKey(baseOf(shard))],
-          [limit, messageTtlMs, EXPIRE_AT_ONCE, DELIVERIES_AT_ONCE],
+          [...shardKeys(base), outboxKey(base), deadKey(base)],
+          [limit, messageTtlMs, EXPIRE_AT_ONCE, DELIVERIES_AT_ONCE, deadLetterRetentionMs],
         );
         const [id, online] = list(answer).slice(-2);
         this.#replication.learn(shard, id, online, askedAt);
@@ -372,7 +374,7 @@ export class RedisStore implements Store {
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];
     const destinations: Destination[] = [];
-    const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0 };
+    const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0, deadLetters: 0 };
     const totals = { accepted: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
     let complete = true;
     for (const [shard, answer] of answers.entries()) {
@@ -380,7 +382,8 @@ export class RedisStore implements Store {
       const changeable = answer !== undefined && !this.#replication.isBehind(shard);
       complete &&= changeable;
       if (answer === undefined) continue;
-      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks, ever] = list(answer);
+      const [now, queues, active, waiting, processing, oldest, late, dueDestinations, callbacks, dead, ever] =
+        list(answer);
       if (changeable) {
         overdue.push(...list(late).map(text));
         due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
@@ -389,6 +392,7 @@ export class RedisStore implements Store {
       counts.waiting += integer(waiting);
       counts.processing += integer(processing);
       counts.callbacks += integer(callbacks);
+      counts.deadLetters += integer(dead);
       for (const [index, name] of TOTALS.entries()) totals[name] += integer(list(ever)[index]);
       destinations.push(...pairs(dueDestinations, (queue, url) => ({ queue: text(queue), url: text(url) })));
       if (integer(oldest)) counts.oldestWaitMs = Math.max(counts.oldestWaitMs, integer(now) - integer(oldest));

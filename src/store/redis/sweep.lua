@@ -1,11 +1,12 @@
 -- What one shard has to do, and its counts.
 --
--- KEYS    1 due   2 heads   3 counts   4 outbox
+-- KEYS    1 due   2 heads   3 counts   4 outbox   5 dead
 -- ARGV    1 at most so many due queues   2 how long a message may wait, in ms   3 at most so many queues where one is overdue
---         4 at most so many destinations
+--         4 at most so many destinations   5 for how long dead letters are kept, in ms
 -- answer  {now, {queue, due...}, queues with work, waiting, processing, queued_at of the oldest waiting message or 0,
 --          {queue whose first message has waited for too long...}, {queue, url of a destination to which a callback is due...},
---          callbacks in the outbox, {messages accepted, completed, failed, cancelled, expired ever}, the shard's master as `master.lua` tells it}
+--          callbacks in the outbox, dead letters, {messages accepted, completed, failed, cancelled, expired ever},
+--          the shard's master as `master.lua` tells it}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -22,4 +23,5 @@ for _, to in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0
   destinations[#destinations + 1] = string.sub(to, #length + 3 + length)
 end
 return { now, due, redis.call('ZCARD', KEYS[1]), tonumber(counts[1] or 0), tonumber(counts[2] or 0),
-  tonumber(oldest[2] or 0), overdue, destinations, tonumber(counts[3] or 0), totals, master() }
+  tonumber(oldest[2] or 0), overdue, destinations, tonumber(counts[3] or 0),
+  redis.call('ZCOUNT', KEYS[5], '(' .. now - ARGV[5], '+inf'), totals, master() }

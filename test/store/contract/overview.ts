@@ -1,3 +1,4 @@
+import type { Store } from '../../../src/store/store.ts';
 import {
   aMessage,
   aQueue,
@@ -10,6 +11,15 @@ import {
   settled,
   until,
 } from './kit.ts';
+
+/** What the dead letters are, as many as are counted. */
+async function kindsOf(store: Store): Promise<readonly string[]> {
+  const kinds = (await store.deadLetters(10)).map(({ kind }) => kind).toSorted();
+  const { deadLetters } = (await store.sweep(0)).counts;
+  if (deadLetters !== kinds.length)
+    throw new Error(`${deadLetters} dead letters are counted, ${kinds.length} are listed`);
+  return kinds;
+}
 
 /** What people look at who watch over a broker: who waits longest, dead letters dealt with, the brokers there are. */
 export function overviewContract(test: Declare, aPlace: MakePlace): void {
@@ -56,13 +66,17 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
     const queue = aQueue();
     const [one, other] = await filled(store, queue, 2);
     if (!one || !other) return t.fail();
+    const count = async () => (await store.sweep(0)).counts.deadLetters;
     await settled(store, queue, FAILED);
+    t.is(await count(), 1);
     t.is(await store.discard(queue, 'unknown'), undefined);
     t.is(await store.discard('another queue', one.id), undefined);
     t.is(await store.discard(queue, other.id), false, 'it waits');
     t.is(await store.discard(queue, one.id), true);
     t.is(await store.discard(queue, one.id), true, 'a repeat answers the same');
+    t.is(await count(), 0);
     await settled(store, queue, FAILED);
+    t.is(await count(), 1);
     t.deepEqual(
       (await store.deadLetters(10)).map(({ messageId }) => messageId),
       [other.id],
@@ -78,6 +92,7 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
       [one.id, other.id],
       'what fails anew is a dead letter anew',
     );
+    t.is(await count(), 2);
   });
 
   test('a callback that was given up is discarded with its message, and listed anew when it is given up again', async (t) => {
@@ -110,7 +125,7 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
       const claim = await until(() => store.outbox.claim({ queue, url: callback.url }));
       await store.outbox.settle(claim, { status: 'undelivered', attempts: 1, error: 'no' });
     };
-    const listed = async () => (await store.deadLetters(10)).map(({ kind }) => kind).toSorted();
+    const listed = () => kindsOf(store);
     await store.enqueue(message);
     await settled(store, queue, FAILED);
     t.is(await store.discard(queue, message.id, 'callback'), false, 'it is to be made still');
@@ -153,7 +168,7 @@ export function overviewContract(test: Declare, aPlace: MakePlace): void {
       const claim = await until(() => store.outbox.claim({ queue, url: callback.url }));
       await store.outbox.settle(claim, { status: 'undelivered', attempts: 1, error: 'no' });
     };
-    const kinds = async () => (await store.deadLetters(10)).map(({ kind }) => kind).toSorted();
+    const kinds = () => kindsOf(store);
     t.is(await store.discard(queue, id), true);
     t.deepEqual(await kinds(), []);
     await giveUp();

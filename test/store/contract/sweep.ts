@@ -81,7 +81,7 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual(await other.sweep(10), {
       due: [],
       destinations: [],
-      counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0, callbacks: 0 },
+      counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0, callbacks: 0, deadLetters: 0 },
       totals: { accepted: 1, completed: 0, failed: 0, cancelled: 0, expired: 0 },
       complete: true,
     });
