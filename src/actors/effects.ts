@@ -7,7 +7,7 @@ import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
 import { persist } from '../store/persist.ts';
-import type { Store } from '../store/store.ts';
+import type { ClaimedMessage, Store } from '../store/store.ts';
 import { storyOf } from '../trace.ts';
 import { failed, type Opened, type Worker } from '../worker/worker.ts';
 import type { Leases } from './leases.ts';
@@ -20,6 +20,14 @@ const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
 /** A worker that asks for more patience than this is asked again sooner: its queue stands still meanwhile. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
+
+/** A message on its way into the store, which claims it there if it can. */
+export type Arrival = {
+  /** Before it was sent, in `performance.now()` time. */
+  readonly sentAt: number;
+  /** Undefined when it was not claimed, or is not known to be. Never fails. */
+  readonly claimed: Promise<ClaimedMessage | undefined>;
+};
 
 /** What a user's machine does to the world: one method for each of its promise actors. */
 export class Effects {
@@ -58,23 +66,33 @@ export class Effects {
     this.#deliver = parts.deliver;
   }
 
-  /** Waits for a slot, then claims the head of the queue. A part of the store that does not answer holds up no slot. */
-  async claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
+  /** Whether a claim that is asked for now gets a slot at once. */
+  get slotFree(): boolean {
+    return this.#slots.free;
+  }
+
+  /**
+   * Waits for a slot, then for the claim of what arrives, or claims the head of the queue. A part of the store that does not
+   * answer holds up no slot.
+   */
+  async claim(queue: string, signal: AbortSignal, arrival?: Arrival): Promise<Turn | undefined> {
     return this.#persist(async () => {
       await this.#slots.acquire(queue, signal);
       try {
-        return await this.#track(this.#claim(queue, signal));
+        return await this.#track(this.#claim(queue, signal, arrival));
       } catch (error) {
         // Once the state was left the slot may be that of the next actor of this queue.
-        if (!signal.aborted) this.#slots.free(queue);
+        if (!signal.aborted) this.#slots.release(queue);
         throw error;
       }
     }, signal);
   }
 
-  async #claim(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
-    const sentAt = performance.now();
-    const message = await this.#store.claim(queue);
+  async #claim(queue: string, signal: AbortSignal, arrival?: Arrival): Promise<Turn | undefined> {
+    const arrived = await arrival?.claimed;
+    if (signal.aborted && !arrived) return undefined;
+    const sentAt = arrived && arrival ? arrival.sentAt : performance.now();
+    const message = arrived ?? (await this.#store.claim(queue));
     if (!message) return undefined;
     const turn = new Turn(message);
     if (signal.aborted || !this.#hold(turn, sentAt)) {
@@ -252,7 +270,7 @@ export class Effects {
   }
 
   freeSlot(queue: string): void {
-    this.#slots.free(queue);
+    this.#slots.release(queue);
   }
 
   /** `claim`: what was in hand. */
@@ -267,7 +285,7 @@ export class Effects {
     const turn = this.#leases.take(queue);
     this.#log.error({ ...(turn ? storyOf(turn) : { queue }), err: error }, "a queue's actor broke");
     try {
-      this.#slots.free(queue);
+      this.#slots.release(queue);
       if (turn) await this.release(turn);
     } catch (fault) {
       this.reportFault(queue, turn, fault);

@@ -2,9 +2,14 @@ import { type Actor, createActor } from 'xstate';
 import type { UserEffect, UserEvent } from '../../machines/events.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
-import type { Effects } from './effects.ts';
+import type { ClaimedMessage, Enqueued } from '../store/store.ts';
+import type { Arrival, Effects } from './effects.ts';
 import type { Inspection } from './inspection.ts';
+import { Resting } from './resting.ts';
 import { StateCounts } from './state-counts.ts';
+
+/** So many actors may be idle at once before they go. */
+const MOST_RESTING = 1000;
 
 /** What users do to the world: the effects of their machine. */
 export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
@@ -19,22 +24,29 @@ export class Users {
   readonly #live = new Map<string, Actor<typeof userMachine>>();
   /** The effect that each of them has under way. */
   readonly #underWay = new Map<string, AbortController>();
+  /** What is about to be put into queues whose actors are to be woken for it. */
+  readonly #arriving = new Map<string, Arrival>();
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
   readonly #effects: UserEffects;
-  /** Called when a user has gone, so that more work can be looked for. */
-  readonly #onGone: () => void;
+  /** Called when a user has nothing to do any more, so that more work can be looked for. */
+  readonly #onIdle: () => void;
+  readonly #resting: Resting;
 
-  constructor(effects: UserEffects, onGone: () => void, inspection: Inspection = {}) {
+  constructor(effects: UserEffects, onIdle: () => void, inspection: Inspection = {}, mostResting = MOST_RESTING) {
     this.#effects = effects;
-    this.#onGone = onGone;
+    this.#onIdle = onIdle;
+    this.#resting = new Resting(mostResting, (queue) => this.#supervisor.send({ type: 'user.idle', queue }));
     this.#machine = userMachine.provide({
       actions: {
-        claim: ({ self, context: { queue } }) =>
+        claim: ({ self, context: { queue } }) => {
+          const arrival = this.#arriving.get(queue);
+          this.#arriving.delete(queue);
           this.#begin(self, 'claim', async (signal) => {
-            return { type: 'claim.done', output: await effects.claim(queue, signal) };
-          }),
+            return { type: 'claim.done', output: await effects.claim(queue, signal, arrival) };
+          });
+        },
         open: ({ self }, { claim }) =>
           this.#begin(self, 'open', async (signal) => {
             return { type: 'open.done', output: await effects.open(claim, signal) };
@@ -58,8 +70,7 @@ export class Users {
           }),
         leave: ({ context: { queue } }) => this.#leave(queue),
         // An action runs while its actor is still on its way; told at once, the supervisor would find it busy.
-        reportIdle: ({ context: { queue } }) =>
-          queueMicrotask(() => this.#supervisor.send({ type: 'user.idle', queue })),
+        reportIdle: ({ context: { queue } }) => queueMicrotask(() => this.#rest(queue)),
         freeSlot: ({ context }) => effects.freeSlot(context.queue),
         reportFault: ({ context: { queue, claim } }, { error }) => effects.reportFault(queue, claim, error),
       },
@@ -95,6 +106,41 @@ export class Users {
     // A busy queue has this said for each message it gets, and will look once.
     if (this.#live.get(queue)?.getSnapshot().context.hinted) return;
     this.#supervisor.send({ type: 'queue.work', queue });
+  }
+
+  /**
+   * Has a message put into a queue by `enqueue`, and the queue looked at. If the queue has nothing to do here and a call can
+   * be made at once, `enqueue` is asked to `begin`, and have it claimed in the same step: one round trip less. `mayBegin`:
+   * false when that shall not be.
+   */
+  async accept<Answer extends Enqueued>(
+    queue: string,
+    enqueue: (begin: boolean) => Promise<Answer>,
+    mayBegin: boolean,
+  ): Promise<Answer> {
+    const { promise: claimed, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
+    const isAwaited = mayBegin && this.#await(queue, { sentAt: performance.now(), claimed });
+    try {
+      const answer = await enqueue(isAwaited);
+      const isNew = answer.type === 'queued';
+      resolve(isNew ? answer.claimed : undefined);
+      if (isNew && !isAwaited) this.hint(queue);
+      return answer;
+    } catch (error) {
+      // Whatever became of it, who waits for it looks.
+      resolve(undefined);
+      throw error;
+    }
+  }
+
+  /** Whether an actor waits from now on for what arrives, and does nothing else in its queue before. */
+  #await(queue: string, arrival: Arrival): boolean {
+    const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
+    if (state !== 'idle' || !this.#effects.slotFree) return false;
+    this.#arriving.set(queue, arrival);
+    this.#supervisor.send({ type: 'queue.work', queue });
+    // Once it drains, the supervisor wakes nobody.
+    return !this.#arriving.delete(queue);
   }
 
   claimLost(queue: string, token: number): void {
@@ -148,8 +194,14 @@ export class Users {
       this.#live.set(queue, user);
       this.#states.follow(user);
       user.start();
-    }
+    } else this.#resting.remove(queue);
     user.send({ type: 'work' });
+  }
+
+  #rest(queue: string): void {
+    if (this.#live.get(queue)?.getSnapshot().value !== 'idle') return;
+    this.#resting.add(queue);
+    this.#onIdle();
   }
 
   #retire(queue: string): void {
@@ -157,7 +209,6 @@ export class Users {
     user?.send({ type: 'retire' });
     if (user?.getSnapshot().status !== 'done') return;
     this.#live.delete(queue);
-    this.#onGone();
     this.#sayWhenGone();
   }
 
@@ -172,12 +223,13 @@ export class Users {
     // A broken actor leaves no state.
     this.#leave(queue);
     void this.#effects.abandon(queue, error);
-    this.#onGone();
+    this.#onIdle();
     this.#sayWhenGone();
   }
 
   #drain(): void {
     this.#tell({ type: 'drain' });
+    this.#resting.end();
     this.#sayWhenGone();
   }
 

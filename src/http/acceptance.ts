@@ -44,24 +44,28 @@ export async function accept(
   };
   // Joined before the message exists, so that none of its events can be missed.
   const feed = streamed ? await hub.join(queue, id) : undefined;
-  let enqueued: Admitted;
+  const enqueue = async (begin: boolean): Promise<Admitted> => {
+    const enqueued = admitted(await store.enqueue({ ...rest, id, trace }, begin));
+    bodies.release(ctx);
+    const isNew = enqueued.type === 'queued';
+    const messageId = isNew ? id : enqueued.id;
+    writeLine(log, 'info', 'accepted', () => ({ ...storyOf({ queue, messageId, trace }), duplicate: !isNew }));
+    if (!isNew) return enqueued;
+    if (!enqueued.claimed) sweeper.accepted();
+    metrics.traffic.accepted();
+    feed?.accepted(enqueued.position);
+    return enqueued;
+  };
   try {
-    enqueued = admitted(await store.enqueue({ ...rest, id, trace }));
+    // While the store does not answer, nobody is to wait for what does not arrive.
+    const enqueued = await users.accept(queue, enqueue, sweeper.state === 'whole');
+    if (enqueued.type === 'queued') return { queue, messageId: id, enqueued, feed };
+    if (feed) hub.leave(feed);
+    return { queue, messageId: enqueued.id, enqueued, feed: undefined };
   } catch (error) {
     if (feed) hub.leave(feed);
     throw error;
   }
-  bodies.release(ctx);
-  const isNew = enqueued.type === 'queued';
-  const messageId = enqueued.type === 'queued' ? id : enqueued.id;
-  writeLine(log, 'info', 'accepted', () => ({ ...storyOf({ queue, messageId, trace }), duplicate: !isNew }));
-  if (isNew) {
-    sweeper.accepted();
-    metrics.traffic.accepted();
-    users.hint(queue);
-    feed?.accepted(enqueued.position);
-  } else if (feed) hub.leave(feed);
-  return { queue, messageId, enqueued, feed: isNew ? feed : undefined };
 }
 
 /** Refuses what would be accepted while the broker stops. */

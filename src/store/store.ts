@@ -14,8 +14,11 @@ export interface Store {
   /** The callbacks still to be made. */
   readonly outbox: Outbox;
 
-  /** Puts a message at the end of its queue, once for each of its deduplication keys, as its `ifBusy` says. */
-  enqueue(message: NewMessage): Promise<Enqueued>;
+  /**
+   * Puts a message at the end of its queue, once for each of its deduplication keys, as its `ifBusy` says. With `begin` a
+   * message that is alone in its queue is claimed in the same step, unless it interrupts.
+   */
+  enqueue(message: NewMessage, begin?: boolean): Promise<Enqueued>;
 
   /**
    * Puts a failed message at the end of its queue again, as if it had just been accepted: with no attempts and
@@ -166,7 +169,8 @@ export type NewMessage = {
 type IfBusy = 'enqueue' | 'reject' | 'interrupt';
 
 export type Enqueued =
-  | { readonly type: 'queued'; readonly position: number }
+  /** `claimed`: when it was. */
+  | { readonly type: 'queued'; readonly position: number; readonly claimed?: ClaimedMessage | undefined }
   | { readonly type: 'duplicate'; readonly id: string; readonly status: MessageStatus; readonly position: number }
   | { readonly type: 'full'; readonly length: number }
   /** Only with `reject`. */

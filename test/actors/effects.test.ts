@@ -5,6 +5,7 @@ import { Slots } from '../../src/actors/slots.ts';
 import { WorkerHealth } from '../../src/actors/worker-health.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
+import type { ClaimedMessage } from '../../src/store/store.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { aLog } from '../helpers/log.ts';
@@ -55,10 +56,42 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
   t.deepEqual((await store.sweep(10)).due, ['u']);
   t.is(leases.take('u'), undefined);
   await slots.acquire('other', signal);
-  slots.free('other');
+  slots.release('other');
   t.like(await real.claim('u', signal), { messageId: 'm', attempt: 1 });
   await real.abandon('u', new Error('broken again'));
   await t.notThrowsAsync(real.abandon('unknown', new Error('broken')));
+});
+
+/** A message as it arrives, claimed by its acceptance. */
+async function anArrival(store: EmbeddedStore, id: string) {
+  const sentAt = performance.now();
+  const accepted = await store.enqueue(aMessage('u', { id }), true);
+  return { sentAt, claimed: Promise.resolve(accepted.type === 'queued' ? accepted.claimed : undefined) };
+}
+
+test('what was claimed as it arrived is not claimed again, and what was not, is looked for', async (t) => {
+  const { effects, store, leases } = someEffects(t);
+  const { signal } = new AbortController();
+  t.like(await effects.claim('u', signal, await anArrival(store, 'm')), { messageId: 'm', attempt: 1, last: 2 });
+  t.is(leases.take('u')?.messageId, 'm');
+  const unclaimed = { sentAt: performance.now(), claimed: Promise.resolve(undefined) };
+  t.like(await effects.claim('u', signal, unclaimed), { messageId: 'm', attempt: 2 });
+});
+
+test('what was claimed as it arrived goes back at once when its answer came late, or nobody waits for it any more', async (t) => {
+  const { effects, store } = someEffects(t);
+  const [here, left] = [new AbortController(), new AbortController()];
+  const late = { ...(await anArrival(store, 'm')), sentAt: performance.now() - settingsOf().leaseMs };
+  t.is(await effects.claim('u', here.signal, late), undefined);
+  t.deepEqual((await store.sweep(10)).due, ['u']);
+  await store.cancel('u', 'm');
+  const { promise, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
+  const waiting = effects.claim('u', left.signal, { sentAt: performance.now(), claimed: promise });
+  left.abort(new Error('left'));
+  resolve(await (await anArrival(store, 'n')).claimed);
+  t.is(await waiting, undefined);
+  t.deepEqual((await store.sweep(10)).due, ['u']);
+  t.like(await effects.claim('u', here.signal), { messageId: 'n', attempt: 1 });
 });
 
 test('of a queue that is left, or whose actor broke, a line tells which message was in hand, and whose', async (t) => {
@@ -69,7 +102,7 @@ test('of a queue that is left, or whose actor broke, a line tells which message 
   await effects.abandon('u', new Error('broken'));
   t.deepEqual(
     lines.map(({ msg }) => msg),
-    ['a queue was left for now', "a queue's actor broke"],
+    ['a queue was left for now', "a queue's actor broke", 'handed over'],
   );
   const known = { request_id: 'r', message_id: 'm', user_id: 'naomi', queue: 'u', attempt: 1 };
   for (const line of lines) t.like(line, known);

@@ -41,10 +41,10 @@ test('a call from before a stop makes no room for more new ones than are allowed
   slots.allow(1);
   t.deepEqual(await served(), ['old', 'older', 'a']);
   t.false(slots.passesOn('old'));
-  slots.free('old');
-  slots.free('older');
+  slots.release('old');
+  slots.release('older');
   t.deepEqual(await served(), []);
-  slots.free('a');
+  slots.release('a');
   t.deepEqual(await served(), ['b']);
   slots.allow(2);
   t.deepEqual(await served(), ['c']);

@@ -1,7 +1,10 @@
+import { mock } from 'node:test';
 import { queryObjects } from 'node:v8';
 import test from 'ava';
 import { Actor } from 'xstate';
-import { Users } from '../../src/actors/users.ts';
+import { Turn } from '../../src/actors/turn.ts';
+import { type UserEffects, Users } from '../../src/actors/users.ts';
+import type { ClaimedMessage } from '../../src/store/store.ts';
 import { aTurn, COMPLETED, Count, effects, untilLeft } from './helpers.ts';
 
 test.serial('5,000 users come, work and go, and leave nothing behind', async (t) => {
@@ -10,13 +13,49 @@ test.serial('5,000 users come, work and go, and leave nothing behind', async (t)
   const queues = Array.from({ length: 5000 }, (_, index) => `u${index}`);
   const waiting = new Set(queues);
   const claim = async (queue: string) => (waiting.delete(queue) ? aTurn(queue) : undefined);
-  const users = new Users(effects({ claim }), () => gone.add());
+  const users = new Users(effects({ claim }), () => gone.add(), {}, 0);
   for (const queue of queues) users.hint(queue);
   t.is(users.size, 5000);
   await gone.reaches(5000);
   t.is(users.size, 0);
   t.is(waiting.size, 0);
   t.is(queryObjects(Actor, { format: 'count' }) - before, 1, 'of all actors the supervisor alone is left');
+  await users.drain(1000);
+});
+
+test('an idle user rests, in case there is work again soon, and no more than may do so at once', async (t) => {
+  const idle = new Count();
+  const users = new Users(effects(), () => idle.add(), {}, 2);
+  for (const queue of ['a', 'b', 'a', 'c']) {
+    const before = idle.value;
+    users.hint(queue);
+    t.is(users.state(queue), 'dispatching');
+    await idle.reaches(before + 1);
+  }
+  t.deepEqual(
+    ['a', 'b', 'c'].map((queue) => users.state(queue)),
+    ['idle', undefined, 'idle'],
+  );
+  t.like(users.states, { idle: 2, 'dispatching.claiming': 0 });
+  await users.drain(1000);
+  t.is(users.size, 0);
+});
+
+test.serial('a user that has rested for two seconds goes', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  const idle = new Count();
+  const clock = mock.method(performance, 'now', () => 1000);
+  t.teardown(() => clock.mock.restore());
+  const users = new Users(effects(), () => idle.add());
+  users.hint('u');
+  await idle.reaches(1);
+  clock.mock.mockImplementation(() => 2999);
+  mock.timers.tick(500);
+  t.is(users.size, 1);
+  clock.mock.mockImplementation(() => 3000);
+  mock.timers.tick(500);
+  t.is(users.size, 0);
   await users.drain(1000);
 });
 
@@ -173,7 +212,8 @@ test('an effect that throws before it begins is a fault like any other', async (
   users.hint('u');
   await gone.reaches(1);
   t.deepEqual(faults, [['u', undefined, fault]]);
-  t.is(users.size, 0);
+  t.is(users.state('u'), 'idle');
+  await users.drain(1000);
 });
 
 test('with a fault it is told what was in hand', async (t) => {
@@ -217,4 +257,97 @@ test('a user that breaks while draining does not keep the broker', async (t) => 
   users.claimLost('u', 1);
   await drained;
   t.is(users.size, 0);
+});
+
+/** Users of which each claims what arrives for it, or else is told so; and what they and those that enqueue were told. */
+function takers(more: Partial<UserEffects> = {}) {
+  const seen: unknown[] = [];
+  const done = new Count();
+  const users = new Users(
+    effects({
+      claim: async (queue, _signal, arrival) => {
+        const message = arrival ? await arrival.claimed : 'looks';
+        seen.push(typeof message === 'string' ? `${queue} ${message}` : [queue, message?.messageId]);
+        return typeof message === 'object' ? new Turn(message) : undefined;
+      },
+      settle: async ({ messageId }) => {
+        seen.push(['settled', messageId]);
+        return { next: undefined, waiting: false };
+      },
+      ...more,
+    }),
+    () => done.add(),
+  );
+  const accept = (queue: string, claimed?: ClaimedMessage, mayBegin = true) =>
+    users.accept(
+      queue,
+      async (begin) => {
+        seen.push(begin);
+        return { type: 'queued', position: 1, claimed };
+      },
+      mayBegin,
+    );
+  return { users, seen, done, accept };
+}
+
+const MESSAGE: ClaimedMessage = {
+  queue: 'u',
+  messageId: 'm',
+  token: 1,
+  attempt: 1,
+  payload: '{}',
+  trace: { requestId: 'r' },
+  last: 2,
+  waitedMs: 0,
+  callback: undefined,
+};
+
+test('what arrives in a queue at rest is claimed as it is accepted, by an actor that does nothing else before', async (t) => {
+  const { users, seen, done, accept } = takers();
+  t.deepEqual(await accept('u', MESSAGE), { type: 'queued', position: 1, claimed: MESSAGE });
+  await done.reaches(1);
+  t.deepEqual(seen, [true, ['u', 'm'], ['settled', 'm']]);
+  // It rests now, and is found.
+  await accept('u', { ...MESSAGE, messageId: 'n' });
+  await done.reaches(2);
+  t.deepEqual(seen.slice(3), [true, ['u', 'n'], ['settled', 'n']]);
+  await users.drain(1000);
+});
+
+test('of what arrives and is not claimed, or is refused, the actor hears, and looks for itself', async (t) => {
+  const { users, seen, done, accept } = takers();
+  await accept('u');
+  await done.reaches(1);
+  t.deepEqual(seen, [true, ['u', undefined]]);
+  const refusal = new Error('the queue is full');
+  await t.throwsAsync(
+    users.accept('u', () => Promise.reject(refusal), true),
+    { is: refusal },
+  );
+  await done.reaches(2);
+  t.deepEqual(seen.slice(2), [['u', undefined]]);
+  await users.drain(1000);
+});
+
+test('what arrives in a busy queue, without a free slot, or while it shall not begin, is a hint', async (t) => {
+  const relayed = Promise.withResolvers<typeof COMPLETED>();
+  const { users, seen, done, accept } = takers({ relay: () => relayed.promise });
+  await accept('u', MESSAGE);
+  await accept('u');
+  t.deepEqual(seen, [true, ['u', 'm'], false]);
+  relayed.resolve(COMPLETED);
+  await done.reaches(1);
+  t.deepEqual(seen.slice(3), [['settled', 'm'], 'u looks'], 'the hint was remembered');
+  await accept('v', undefined, false);
+  await done.reaches(2);
+  t.deepEqual(seen.slice(5), [false, 'v looks']);
+  await users.drain(1000);
+  await accept('w');
+  t.deepEqual(seen.slice(7), [false], 'it drains');
+
+  const full = takers({ slotFree: false });
+  await full.accept('u');
+  await full.done.reaches(1);
+  t.deepEqual(full.seen, [false, 'u looks']);
+  await full.users.drain(1000);
 });

@@ -73,8 +73,8 @@ export class StoppingStore implements Store {
     return this.#store.discard(queue, messageId, only, by);
   }
 
-  enqueue(message: NewMessage) {
-    return this.#pass('enqueue', () => this.#store.enqueue(message));
+  enqueue(message: NewMessage, begin?: boolean) {
+    return this.#pass('enqueue', () => this.#store.enqueue(message, begin));
   }
 
   claim(queue: string) {

@@ -4,11 +4,13 @@ import { ClaimLost, StoreUnavailable } from '../../src/errors.ts';
 import { baseOf, brokerChannel, channelOf, shardOf } from '../../src/store/redis/keys.ts';
 import { RedisStore } from '../../src/store/redis/redis.ts';
 import type { StoreSettings } from '../../src/store/store.ts';
+import { TcpProxy } from '../faults/proxy.ts';
 import { admitDocumentedUser, type RedisServer, startRedis } from '../helpers/redis.ts';
 import {
   aMessage,
   aQueue,
   CALLED,
+  COMPLETED,
   claimed,
   FAILED,
   filled,
@@ -76,6 +78,28 @@ test.serial('a claim whose answer is late is given again, as the same attempt', 
   t.like(claim, { attempt: 1, token: 1 });
   t.is((await store.message('u', claim.messageId))?.attempts, 1);
 });
+
+test.serial(
+  'a message claimed as it arrives, by a call whose answer is late, is claimed as the same attempt',
+  async (t) => {
+    const { url, raw } = await client(t);
+    const { port } = new URL(url);
+    const link = await TcpProxy.start(Number(port));
+    t.teardown(() => link[Symbol.asyncDispose]());
+    const store = aStore(t, url.replace(port, `${link.port}`));
+    // Redis knows the script from now on.
+    await store.enqueue(aMessage('u'), true);
+    await settled(store, 'u', COMPLETED);
+    const message = aMessage('u');
+    link.hold(['from']);
+    await t.throwsAsync(store.enqueue(message, true), { instanceOf: StoreUnavailable });
+    t.is(await raw.hget(`${baseOf(shardOf('u'))}m:${message.id}`, 'attempts'), '1');
+    link.heal();
+    const repeat = await until(() => store.enqueue(message, true).catch(() => undefined));
+    t.deepEqual(repeat, { type: 'queued', position: 1 });
+    t.like(await store.claim('u'), { messageId: message.id, attempt: 1 });
+  },
+);
 
 test.serial(
   'after a failover that lost writes the broker whose claim was lost writes nothing, though its token came again',

@@ -104,6 +104,17 @@ test('a claim that no replica has is given back, and costs no attempt', async (t
   t.like(claim, { messageId: message.id, attempt: 1 });
 });
 
+test('a message that is claimed as it arrives, and no replica has, is given back, and costs no attempt', async (t) => {
+  const { master, link, store } = await aPair(t);
+  const message = aMessage('u');
+  link.hold(['from']);
+  await t.throwsAsync(store.enqueue(message, true), { instanceOf: StoreUnavailable });
+  link.heal();
+  const other = aStore(t, master);
+  const claim = await until(() => other.claim('u').catch(() => undefined));
+  t.like(claim, { messageId: message.id, attempt: 1 });
+});
+
 test('a replica that is gone is no longer waited for; one that comes back is, from the next sweep on', async (t) => {
   const { master, replica, link, store } = await aPair(t);
   await store.enqueue(aMessage('u'));

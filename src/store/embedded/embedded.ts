@@ -87,7 +87,7 @@ export class EmbeddedStore implements Store {
     this.outbox.open(soon);
   }
 
-  enqueue(message: NewMessage): Promise<Enqueued> {
+  enqueue(message: NewMessage, begin = false): Promise<Enqueued> {
     return this.#group.change(() => {
       const now = Date.now();
       const known = this.#messages.find(message.id);
@@ -103,8 +103,11 @@ export class EmbeddedStore implements Store {
       const { waiting, isInWork } = this.#length(queue);
       if (ifBusy === 'reject' && (waiting || isInWork)) return { type: 'busy' };
       if (waiting >= this.#settings.maxQueueLength) return { type: 'full', length: waiting };
-      this.#messages.add(message, waiting + 1, waiting || isInWork ? null : now, now);
-      return { type: 'queued', position: waiting + 1 };
+      const isAlone = !waiting && !isInWork;
+      const position = waiting + 1;
+      this.#messages.add(message, position, isAlone ? now : null, now);
+      if (!begin || !isAlone || ifBusy === 'interrupt') return { type: 'queued', position };
+      return { type: 'queued', position, claimed: this.#claimNext(this.#heads.of(queue)) };
     });
   }
 

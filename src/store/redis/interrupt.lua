@@ -14,5 +14,6 @@ if first then return first end
 
 cancel_waiting()
 local owner, token = cancel_claimed()
-local place = accept(0, 9)
+store(1, 9)
+local place = push(id)
 return owner and { 'interrupting', place, owner, token } or place

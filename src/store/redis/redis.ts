@@ -107,23 +107,33 @@ export class RedisStore implements Store {
     this.outbox = new RedisOutbox((script, queue, args) => this.#change(script, { queue }, args), settings);
   }
 
-  async enqueue(message: NewMessage): Promise<Enqueued> {
+  async enqueue(message: NewMessage, begin = false): Promise<Enqueued> {
     const { id, queue, payload, trace, ifBusy, callback } = message;
-    const { maxQueueLength, deduplicationMs } = this.#settings;
+    const { maxQueueLength, deduplicationMs, brokerId, leaseMs } = this.#settings;
     // Half a surrogate pair has no UTF-8, and Redis' JSON reader refuses its escape.
     const keys = JSON.stringify(message.deduplicationKeys.map((key) => key.toWellFormed()));
     const interrupt = ifBusy === 'interrupt';
     const args = [id, payload, deduplicationMs, keys];
     if (interrupt) args.push(...this.#retentions);
-    else args.push(maxQueueLength, ifBusy === 'reject' ? 1 : 0);
+    else {
+      args.push(maxQueueLength, ifBusy === 'reject' ? 1 : 0, brokerId);
+      args.push(begin ? leaseMs : '', begin ? this.#nonce(queue) : '');
+    }
     args.push('trace', writeTrace(trace));
     if (callback) args.push('callback_url', callback.url, 'callback', callback.details, 'callback_from', callback.from);
     const script = interrupt ? SCRIPTS.interrupt : SCRIPTS.enqueue;
-    const reply = await this.#confirmed(script, { queue, by: trace.requestId }, args);
-    // Only the place of what was accepted as a matter of course.
+    const wish = { queue, by: trace.requestId };
+    const reply = await this.#confirmed(script, wish, args, async (answer) => {
+      if (Array.isArray(answer) && answer[0] === 'claimed') await this.#unclaim(queue, answer[1]);
+    });
+    // Only the place of what was accepted as a matter of course. Should that be a repeat, and the first call have claimed it, it
+    // will be claimed again under the same nonce.
     if (!Array.isArray(reply)) return { type: 'queued', position: integer(reply) };
     const [type, first, status, position] = list(reply);
     switch (type) {
+      case 'claimed':
+        this.#nonces.delete(queue);
+        return { type: 'queued', position: 1, claimed: { ...this.#tellClaimed(queue, first), payload } };
       case 'interrupting':
         this.#sayCancelled(text(status), queue, integer(position));
         return { type: 'queued', position: integer(first) };
@@ -180,9 +190,7 @@ export class RedisStore implements Store {
   }
 
   async claim(queue: string): Promise<ClaimedMessage | undefined> {
-    // A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again.
-    const nonce = this.#nonces.get(queue) ?? randomUUID();
-    this.#nonces.set(queue, nonce);
+    const nonce = this.#nonce(queue);
     const { brokerId, leaseMs, messageTtlMs } = this.#settings;
     const args = [brokerId, leaseMs, messageTtlMs, ...this.#retentions, nonce];
     const reply = await this.#replication.confirmed(shardOf(queue), {
@@ -194,6 +202,13 @@ export class RedisStore implements Store {
     this.#nonces.delete(queue);
     if (reply === null) return undefined;
     return this.#tellClaimed(queue, reply);
+  }
+
+  /** A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again. */
+  #nonce(queue: string): string {
+    const nonce = this.#nonces.get(queue) ?? randomUUID();
+    this.#nonces.set(queue, nonce);
+    return nonce;
   }
 
   /** Gives back at once what nobody goes by: it would cost the message an attempt. */
@@ -484,9 +499,14 @@ export class RedisStore implements Store {
   }
 
   /** The same; when it answers, the change outlives the loss of the master that made it. */
-  #confirmed(change: ScriptedChange, wish: Wish, args: Arguments): Promise<unknown> {
+  #confirmed(
+    change: ScriptedChange,
+    wish: Wish,
+    args: Arguments,
+    unconfirmed = async (_answer: unknown) => {},
+  ): Promise<unknown> {
     const run = (script: Script) => this.#change(script, wish, args);
-    return this.#replication.confirmed(shardOf(wish.queue), { change, run, begins: true });
+    return this.#replication.confirmed(shardOf(wish.queue), { change, run, begins: true, unconfirmed });
   }
 
   /** Tells the broker that works on it. Should that get lost, its next renewal tells. */

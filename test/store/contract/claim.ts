@@ -1,4 +1,5 @@
 import { ClaimLost } from '../../../src/errors.ts';
+import type { NewMessage } from '../../../src/store/store.ts';
 import {
   aMessage,
   aQueue,
@@ -15,6 +16,7 @@ import {
   renewal,
   seen,
   until,
+  Watcher,
   workerEvents,
 } from './kit.ts';
 
@@ -24,6 +26,82 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     const store = await (await aPlace(t)).broker();
     t.is(await store.claim(aQueue()), undefined);
     t.deepEqual((await store.sweep(10)).due, []);
+  });
+
+  test('a message that is alone in its queue may be claimed as it is accepted, and is claimed as any other', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const [queue, usual] = [aQueue(), aQueue()];
+    const watcher = new Watcher();
+    await store.watch(queue, watcher.onChange);
+    const callback = { url: 'https://example.org/', details: '{}', from: 'start' } as const;
+    const given = {
+      payload: '{"text":"é"}',
+      trace: { requestId: 'r', userId: 'naomi' },
+      deduplicationKeys: ['key'],
+      callback,
+    };
+    const message = aMessage(queue, given);
+    const accepted = await store.enqueue(message, true);
+    if (accepted.type !== 'queued' || !accepted.claimed) return t.fail();
+    t.is(accepted.position, 1);
+    await store.enqueue(aMessage(usual, given));
+    const other = await claimed(store, usual);
+    const { token, waitedMs, ...begun } = accepted.claimed;
+    t.deepEqual(begun, {
+      queue,
+      messageId: message.id,
+      attempt: 1,
+      payload: message.payload,
+      trace: message.trace,
+      last: 2,
+      callback: { url: callback.url, from: 'start' },
+    });
+    t.true(token > 0);
+    await watcher.first(({ messageId, last, moved }) => messageId === message.id && last === 2 && moved);
+    const logs = await Promise.all([logOf(store, queue, message.id), logOf(store, usual, other.messageId)]);
+    t.deepEqual(
+      logs[0]?.map(({ name }) => name),
+      logs[1]?.map(({ name }) => name),
+    );
+    const { queuedAt, startedAt, ...state } = (await store.message(queue, message.id)) ?? t.fail();
+    t.like(state, { status: 'processing', attempts: 1, position: 0, callback: { status: 'pending' } });
+    t.is((startedAt ?? 0) - queuedAt, waitedMs);
+    t.deepEqual((await store.queue(queue)).waiting, []);
+    const { counts, totals, due } = await store.sweep(10);
+    t.like(counts, { activeQueues: 2, waiting: 0, processing: 2, callbacks: 2 });
+    t.is(totals.accepted, 2);
+    t.deepEqual(due, []);
+    t.like(await store.enqueue(aMessage(queue, { deduplicationKeys: ['key'] }), true), {
+      type: 'duplicate',
+      id: message.id,
+      status: 'processing',
+    });
+    await store.settle(accepted.claimed, 2, workerEvents('one'), COMPLETED, true);
+    t.like(await store.message(queue, message.id), { status: 'completed', last: 4 });
+    t.like((await store.sweep(10)).counts, { activeQueues: 1, processing: 1 });
+  });
+
+  test('a message that is not alone in its queue, or interrupts, is not claimed as it is accepted', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    const enqueue = (ifBusy: NewMessage['ifBusy'] = 'enqueue') => store.enqueue(aMessage(queue, { ifBusy }), true);
+    await filled(store, queue, 1);
+    t.deepEqual(await enqueue(), { type: 'queued', position: 2 }, 'another one waits');
+    const held = await claimed(store, queue);
+    await store.clear(queue);
+    t.deepEqual(await enqueue(), { type: 'queued', position: 1 }, 'another one is worked on');
+    await store.clear(queue);
+    t.deepEqual(await enqueue('reject'), { type: 'busy' });
+    await store.release(held, CALLED);
+    t.deepEqual(await enqueue(), { type: 'queued', position: 1 }, 'another one is to be worked on again');
+    await store.clear(queue);
+    const again = await claimed(store, queue);
+    t.is(again.messageId, held.messageId);
+    await store.settle(again, again.last, [], COMPLETED, false);
+    t.deepEqual(await enqueue('interrupt'), { type: 'queued', position: 1 });
+    const only = await claimed(store, queue);
+    await store.settle(only, only.last, [], COMPLETED, false);
+    t.like(await enqueue('reject'), { type: 'queued', claimed: { attempt: 1 } }, 'nothing else is there');
   });
 
   test('a claim of the own broker from before is claimed anew, as the next attempt', async (t) => {

@@ -17,6 +17,7 @@ type Step =
       readonly queue: string;
       readonly key: string | undefined;
       readonly ifBusy: 'enqueue' | 'reject' | 'interrupt';
+      readonly begin: boolean;
     }
   | { readonly do: 'requeue' | 'cancel'; readonly queue: string; readonly message: number }
   | { readonly do: 'clear' | 'claim'; readonly queue: string }
@@ -34,6 +35,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
     queue,
     key: fc.option(fc.constantFrom('x', 'y'), { nil: undefined }),
     ifBusy: fc.constantFrom('enqueue', 'enqueue', 'enqueue', 'reject', 'interrupt'),
+    begin: fc.boolean(),
   }),
   fc.record({ do: fc.constant('claim' as const), queue }),
   fc.record({ do: fc.constant('append' as const), claim: some, events: fc.array(fc.string(), { maxLength: 3 }) }),
@@ -68,9 +70,14 @@ class Pair {
     switch (step.do) {
       case 'enqueue': {
         const message = aMessage(step.queue, { deduplicationKeys: step.key ? [step.key] : [], ifBusy: step.ifBusy });
+        const isAlone = !model.processing(step.queue) && !model.waiting(step.queue).length;
         const said = model.enqueue(message);
-        t.like(await store.enqueue(message), said);
+        const answer = await store.enqueue(message, step.begin);
+        t.like(answer, said);
         if (said.type === 'queued') this.#ids.push(message.id);
+        const claimed = answer.type === 'queued' ? answer.claimed : undefined;
+        const begins = step.begin && isAlone && said.type === 'queued' && step.ifBusy !== 'interrupt';
+        this.#claimed(claimed, begins ? model.claim(step.queue) : undefined);
         return;
       }
       case 'requeue':
