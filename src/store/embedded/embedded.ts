@@ -74,7 +74,10 @@ export class EmbeddedStore implements Store {
     this.#settings = settings;
     this.#db = new Database(join(directory, 'broker.sqlite'));
     this.#counters = new Counters(this.#db);
-    this.#group = new GroupCommit(this.#db, this.#counters, () => this.#heads.undone());
+    this.#group = new GroupCommit(this.#db, this.#counters, () => {
+      this.#heads.undone();
+      this.#messages.undone();
+    });
     this.outbox = new EmbeddedOutbox(this.#db, this.#counters, this.#group, settings);
     const log = new Log(this.#db, (queue, change) => this.#tell(queue, change));
     this.#messages = new Messages(this.#db, settings, this.#counters, log, this.outbox);
@@ -101,9 +104,9 @@ export class EmbeddedStore implements Store {
       const { queue, ifBusy, trace } = message;
       if (ifBusy === 'interrupt') this.#interrupt(queue, trace.requestId);
       const { waiting, isInWork } = this.#length(queue);
-      if (ifBusy === 'reject' && (waiting || isInWork)) return { type: 'busy' };
-      if (waiting >= this.#settings.maxQueueLength) return { type: 'full', length: waiting };
       const isAlone = !waiting && !isInWork;
+      if (ifBusy === 'reject' && !isAlone) return { type: 'busy' };
+      if (waiting >= this.#settings.maxQueueLength) return { type: 'full', length: waiting };
       const position = waiting + 1;
       this.#messages.add(message, position, isAlone ? now : null, now);
       if (!begin || !isAlone || ifBusy === 'interrupt') return { type: 'queued', position };

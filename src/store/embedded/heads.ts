@@ -5,6 +5,9 @@ import type { Log } from './log.ts';
 import type { MessageRow } from './messages.ts';
 import type { EmbeddedOutbox } from './outbox.ts';
 
+/** Of so many queues at most it is remembered that their head waits. */
+const REMEMBERED = 10_000;
+
 /**
  * The head of each queue: the first of its messages that has not ended. It is what the queue has to do, now or once it is
  * due, and carries the claim of whoever works on it.
@@ -17,6 +20,8 @@ export class Heads {
   readonly #outbox: EmbeddedOutbox;
   /** Of those being worked on, by their queue, the ones that were met here: they are asked for again and again. */
   readonly #inWork = new Map<string, MessageRow>();
+  /** Queues whose head was seen to wait: whatever follows it waits as well, until one is claimed. */
+  readonly #waiting = new Set<string>();
 
   constructor(db: Database, settings: StoreSettings, counters: Counters, log: Log, outbox: EmbeddedOutbox) {
     this.#db = db;
@@ -50,8 +55,13 @@ export class Heads {
   /** Whether it is. */
   isInWork(queue: string): boolean {
     if (this.#inWork.has(queue)) return true;
+    if (this.#waiting.has(queue)) return false;
     const sql = 'SELECT status FROM messages WHERE queue = ? AND ended_at IS NULL ORDER BY seq LIMIT 1';
-    return this.#db.get<Pick<MessageRow, 'status'>>(sql, queue)?.status === 'processing';
+    const head = this.#db.get<Pick<MessageRow, 'status'>>(sql, queue);
+    if (head?.status === 'processing') return true;
+    if (this.#waiting.size >= REMEMBERED) this.#waiting.clear();
+    if (head) this.#waiting.add(queue);
+    return false;
   }
 
   /** After a message of the queue has ended, and maybe its head: the one it has now. */
@@ -92,6 +102,7 @@ export class Heads {
       message.seq,
     );
     this.#inWork.set(message.queue, message);
+    this.#waiting.delete(message.queue);
     if (!isNew) return;
     this.#counters.add('waiting', -1);
     this.#counters.add('processing', 1);
@@ -138,6 +149,7 @@ export class Heads {
   /** Changes were undone: what is remembered may be what they had made of it. */
   undone(): void {
     this.#inWork.clear();
+    this.#waiting.clear();
   }
 
   /** Queues that can be claimed, those due for longest first. */

@@ -43,6 +43,9 @@ const WAITING_LOOKED_AT = 100;
 /** So many rows go in one sweep at most (1000 take 2 ms), so that a sweep never holds the thread for long. */
 const FORGET_AT_ONCE = 5000;
 
+/** Of so many queues at most it is remembered how long they are. */
+const REMEMBERED = 10_000;
+
 /** The messages of all queues, with all that is theirs, from their acceptance until they are forgotten. */
 export class Messages {
   readonly #db: Database;
@@ -51,6 +54,8 @@ export class Messages {
   readonly #log: Log;
   readonly #outbox: EmbeddedOutbox;
   readonly keys: Deduplication;
+  /** How many messages of a queue have not ended, where that has been asked for. */
+  readonly #live = new Map<string, number>();
 
   constructor(db: Database, settings: StoreSettings, counters: Counters, log: Log, outbox: EmbeddedOutbox) {
     this.#db = db;
@@ -80,8 +85,18 @@ export class Messages {
 
   /** How many messages of the queue have not ended. */
   live(queue: string): number {
+    const known = this.#live.get(queue);
+    if (known !== undefined) return known;
     const sql = 'SELECT count(*) AS n FROM messages WHERE queue = ? AND ended_at IS NULL';
-    return this.#db.get<{ n: number }>(sql, queue)?.n ?? 0;
+    const live = this.#db.get<{ n: number }>(sql, queue)?.n ?? 0;
+    if (this.#live.size >= REMEMBERED) this.#live.clear();
+    this.#live.set(queue, live);
+    return live;
+  }
+
+  /** Changes were undone: what is remembered may be what they had made of it. */
+  undone(): void {
+    this.#live.clear();
   }
 
   waiting(queue: string): MessageRow[] {
@@ -116,7 +131,7 @@ export class Messages {
     if (isLarge) this.#db.run('INSERT INTO payloads SELECT seq, ? FROM messages WHERE id = ?', payload, id);
     if (callback) this.#outbox.add(id, queue, callback);
     this.keys.add(message, now);
-    this.#accepted(due);
+    this.#accepted(queue, due);
   }
 
   /** A failed message begins anew, at the end of its queue: under a new `seq`, with a new log that counts on. */
@@ -137,7 +152,7 @@ export class Messages {
     this.keys.note(message, null);
     this.#db.run('DELETE FROM discarded WHERE message = ?', id);
     if (message.calls_back) this.#outbox.restarted(message);
-    this.#accepted(due);
+    this.#accepted(message.queue, due);
   }
 
   /** Adds events to the log, after `last`. */
@@ -174,6 +189,7 @@ export class Messages {
     );
     if (payload === null && !failed) this.#db.run('DELETE FROM payloads WHERE message = ?', seq);
     this.keys.note(message, outcome.status);
+    this.#grow(message.queue, -1);
     this.#counters.add(status === 'queued' ? 'waiting' : 'processing', -1);
     this.#counters.add(outcome.status, 1);
   }
@@ -248,9 +264,15 @@ export class Messages {
     this.keys.forget(now, FORGET_AT_ONCE);
   }
 
-  #accepted(due: number | null): void {
+  #accepted(queue: string, due: number | null): void {
+    this.#grow(queue, 1);
     this.#counters.add('accepted', 1);
     this.#counters.add('waiting', 1);
     if (due !== null) this.#counters.add('queues', 1);
+  }
+
+  #grow(queue: string, by: number): void {
+    const live = this.#live.get(queue);
+    if (live !== undefined) this.#live.set(queue, live + by);
   }
 }
