@@ -8,6 +8,8 @@ import { freePort } from '../test/helpers/port.ts';
 
 const TICKS_IN_A_SECOND = 100;
 
+type Environment = Readonly<Record<string, string>>;
+
 /** Processes still up when the bench ends early. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
@@ -18,25 +20,33 @@ process.once('exit', () => {
 export class Child {
   readonly url: string;
   readonly pid: number;
+  /** In ms since 1970. */
+  readonly startedAt: number;
   /** When it listened, in ms since 1970. */
   readonly readyAt = Date.now();
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, url: string, startedAt: number) {
     this.#child = child;
     this.url = url;
     this.pid = child.pid ?? 0;
+    this.startedAt = startedAt;
   }
 
   /** `file`: relative to this folder. */
-  static async start(
-    file: string,
-    env: Readonly<Record<string, string>>,
-    flags: readonly string[] = [],
-  ): Promise<Child> {
-    const path = fileURLToPath(new URL(file, import.meta.url));
+  static start(file: string, env: Environment, flags: readonly string[] = []): Promise<Child> {
+    return Child.#run(process.execPath, [...flags, fileURLToPath(new URL(file, import.meta.url))], env);
+  }
+
+  /** A broker as people start it. */
+  static npmStart(env: Environment): Promise<Child> {
+    return Child.#run('npm', ['start', '--silent'], env);
+  }
+
+  static async #run(command: string, flags: readonly string[], env: Environment): Promise<Child> {
     const port = await freePort();
-    const child = spawn(process.execPath, [...flags, path], {
+    const startedAt = Date.now();
+    const child = spawn(command, flags, {
       env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: String(port), ...env },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -44,10 +54,10 @@ export class Child {
     child.once('exit', () => running.delete(child));
     const url = `http://127.0.0.1:${port}`;
     while (!(await answers(port))) {
-      if (child.exitCode !== null) throw new Error(`${file} ended with ${child.exitCode}`);
+      if (child.exitCode !== null) throw new Error(`${flags.at(-1)} ended with ${child.exitCode}`);
       await delay(5);
     }
-    return new Child(child, url);
+    return new Child(child, url, startedAt);
   }
 
   /** What it answers to a question over IPC. */

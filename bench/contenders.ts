@@ -21,6 +21,8 @@ type Settings = {
   readonly env?: Readonly<Record<string, string>>;
   /** Puts something into the store before a broker sees it. */
   readonly fill?: (store: Store) => Promise<void>;
+  /** It is started as people do, not to be asked over IPC. */
+  readonly npmStart?: boolean;
 };
 
 /** Starts a contender that calls this worker. */
@@ -76,11 +78,11 @@ export const bullmq: Start = async (worker) => {
 };
 
 /** So many brokers on one Redis. */
-export function onRedis({ env = {}, fill }: Settings = {}, count = 1): Start {
+export function onRedis({ env = {}, fill, npmStart = false }: Settings = {}, count = 1): Start {
   return async (worker) => {
     const redis = await startRedis(REDIS);
     if (fill) await filled(new RedisStore(redis.url, settingsOf()), fill);
-    const start = () => broker(worker, { REDIS_URL: redis.url, ...env });
+    const start = () => broker(worker, { REDIS_URL: redis.url, ...env }, npmStart);
     const children = await Promise.all(Array.from({ length: count }, start));
     return {
       children,
@@ -94,11 +96,11 @@ export function onRedis({ env = {}, fill }: Settings = {}, count = 1): Start {
 }
 
 /** A broker on the embedded store. */
-export function embedded({ env = {}, fill }: Settings = {}): Start {
+export function embedded({ env = {}, fill, npmStart = false }: Settings = {}): Start {
   return async (worker) => {
     const directory = await mkdtemp(join(tmpdir(), 'bench-'));
     if (fill) await filled(new EmbeddedStore(directory, settingsOf()), fill);
-    const child = await broker(worker, { STORE: 'embedded', DATA_DIR: directory, ...env });
+    const child = await broker(worker, { STORE: 'embedded', DATA_DIR: directory, ...env }, npmStart);
     return {
       children: [child],
       cpu: () => ({ own: cpuMs(child.pid), redis: 0 }),
@@ -115,6 +117,7 @@ async function filled(store: Store, fill: (store: Store) => Promise<void>): Prom
   await store.close();
 }
 
-function broker(worker: Child, env: Readonly<Record<string, string>>): Promise<Child> {
-  return Child.start('broker.ts', { ...BROKER, WORKER_BASE_URL: worker.url, ...env }, flags);
+function broker(worker: Child, more: Readonly<Record<string, string>>, npmStart: boolean): Promise<Child> {
+  const env = { ...BROKER, WORKER_BASE_URL: worker.url, ...more };
+  return npmStart ? Child.npmStart(env) : Child.start('broker.ts', env, flags);
 }

@@ -17,7 +17,7 @@ import { health, users } from './scenarios/flatness.ts';
 import { latency } from './scenarios/latency.ts';
 import { endurance, listening, memory } from './scenarios/memory.ts';
 import { relay } from './scenarios/relay.ts';
-import { idle, recovery } from './scenarios/start.ts';
+import { idle, recovery, startup } from './scenarios/start.ts';
 import { listened, whole } from './scenarios/whole.ts';
 import { table } from './table.ts';
 
@@ -46,6 +46,7 @@ const all = [
   users,
   health(values.quick ? 1000 : 1_000_000),
   recovery,
+  startup,
   idle,
   endurance,
 ];

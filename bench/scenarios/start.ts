@@ -49,3 +49,18 @@ export const idle: Scenario = {
   target: 'less than 1 % of a core, less than 120 MB',
   entries: each({ 'broker on Redis': onRedis(), 'broker, embedded': embedded() }, rested),
 };
+
+const ready: Run = async ({ children: [child] }) => {
+  if (!child) throw new Error('there is no broker');
+  while ((await read(child.url, '/health/ready')).status !== 200);
+  return { 'ms to ready': Date.now() - child.startedAt };
+};
+
+const started = { npmStart: true };
+
+export const startup: Scenario = {
+  name: 'startup',
+  title: 'Outside the way: from `npm start` to ready',
+  target: 'less than 1 s',
+  entries: each({ 'broker on Redis': onRedis(started), 'broker, embedded': embedded(started) }, ready),
+};
