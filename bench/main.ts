@@ -18,7 +18,7 @@ import { latency } from './scenarios/latency.ts';
 import { endurance, listening, memory } from './scenarios/memory.ts';
 import { relay } from './scenarios/relay.ts';
 import { idle, recovery, startup } from './scenarios/start.ts';
-import { listened, whole } from './scenarios/whole.ts';
+import { listened, sizing, whole } from './scenarios/whole.ts';
 import { table } from './table.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -39,6 +39,7 @@ const all = [
   whole,
   listened,
   latency,
+  sizing,
   relay,
   fanout,
   memory,

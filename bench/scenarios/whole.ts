@@ -38,6 +38,36 @@ export const listened: Scenario = {
   compared: { figure: 'messages/s', how: 'ratio', with: BULLMQ },
 };
 
+const PACED = { calls: 500, events: 20 };
+
+const paced: Run = async (contender, worker, scale) => {
+  const messages = Math.round(5000 * scale);
+  await reportOf(worker, 'forget');
+  const before = contender.cpu();
+  const begun = performance.now();
+  await send(contender, {
+    messages,
+    users: 1000,
+    connections: PACED.calls,
+    call: `${PACED.events} 50 50`,
+    oneStep: true,
+    each: ({ body }) => mustBeWhole(body, PACED.events),
+  });
+  await settled(contender, worker, messages);
+  const after = contender.cpu();
+  return figures(messages, (performance.now() - begun) / 1000, after.own - before.own, after.redis - before.redis);
+};
+
+const manyCalls = { env: { WORKER_CONCURRENCY: `${PACED.calls}` } };
+
+/** As the engine answers: an event now and then, each written and told by itself. */
+export const sizing: Scenario = {
+  name: 'sizing',
+  title: 'Sizing: messages of 20 events, one each 50 ms, each with a listener; 500 calls at once',
+  target: 'nothing: this is what a deployment is reckoned by',
+  entries: each({ 'broker on Redis': onRedis(manyCalls), 'broker, embedded': embedded(manyCalls) }, paced),
+};
+
 /** `checked`: what it does is held against the guarantees. */
 function of({ oneStep, checked = true }: { readonly oneStep: boolean; readonly checked?: boolean }): Run {
   return async (contender, worker, scale) => {
