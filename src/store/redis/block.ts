@@ -1,9 +1,7 @@
 import { type LogEvent, PAGE_BYTES } from '../store.ts';
+import { dataIn, textOf } from '../text.ts';
 
-/**
- * Events that follow each other in a log, as they are stored: one text of server-sent events without ids, which has a
- * place for each. It is told where an event ends, for each line of data begins with `data: `, and none is empty.
- */
+/** Events that follow each other in a log, as they are stored: one text. */
 export type Block = {
   /** Id of the last of them. */
   readonly last: number;
@@ -19,8 +17,8 @@ export function blocksOf(events: readonly LogEvent[], after: number): Block[] {
   const blocks: Block[] = [];
   let text = '';
   let first = 0;
-  for (const [index, { name, data }] of events.entries()) {
-    text += textOf(name, data);
+  for (const [index, event] of events.entries()) {
+    text += textOf(event);
     const end = index + 1;
     if (end - first < BLOCK_EVENTS && text.length < BLOCK_CHARS && end < events.length) continue;
     blocks.push({ last: after + end, text });
@@ -43,12 +41,6 @@ export function eventsIn(blocks: Iterable<Block>, after: number, limit: number):
   return events.slice(0, limit);
 }
 
-/** One event in the text of a block. */
-function textOf(name: string, data: string): string {
-  const lines = data.includes('\n') ? data.replaceAll('\n', '\ndata: ') : data;
-  return name ? `event: ${name}\ndata: ${lines}\n\n` : `data: ${lines}\n\n`;
-}
-
 function eventsOf(text: string): LogEvent[] {
   const events: LogEvent[] = [];
   for (let at = 0; at < text.length; ) {
@@ -56,8 +48,7 @@ function eventsOf(text: string): LogEvent[] {
     const line = isNamed ? text.indexOf('\n', at) + 1 : at;
     const name = isNamed ? text.slice(at + 'event: '.length, line - 1) : '';
     const end = text.indexOf('\n\n', line);
-    const lines = text.slice(line + 'data: '.length, end);
-    events.push({ name, data: lines.includes('\n') ? lines.replaceAll('\ndata: ', '\n') : lines });
+    events.push({ name, data: dataIn(text.slice(line + 'data: '.length, end)) });
     at = end + 2;
   }
   return events;
