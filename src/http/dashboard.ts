@@ -5,7 +5,7 @@ import { charts } from '../dashboard/chart.ts';
 import { beginning, reasonOf } from '../dashboard/content.ts';
 import { objectIn } from '../json.ts';
 import { type Dialect, EVENTS } from '../stream/dialect.ts';
-import { dataOf, encode, type Frame } from '../stream/frame.ts';
+import { dataOf, type Frame, frameOf } from '../stream/run.ts';
 import type { Services } from './app.ts';
 import { asset, content, withoutSlash } from './assets.ts';
 import { getDeadLetters } from './dead-letters.ts';
@@ -81,7 +81,7 @@ function outline(showContent: boolean): Dialect {
     ...EVENTS,
     render: (frame) => {
       const own = frame.name !== '' && frame.name !== 'error';
-      return own ? frame.bytes : encode({ name: frame.name, data: told(frame) }, frame.id).bytes;
+      return own ? frame.bytes : Buffer.from(frameOf({ name: frame.name, data: told(frame) }, frame.id));
     },
   };
 }

@@ -3,7 +3,7 @@ import { writeDetails } from '../callbacks/details.ts';
 import { Refusal } from '../errors.ts';
 import { queuedEvent } from '../store/events.ts';
 import type { Callback } from '../store/outbox.ts';
-import { encode } from '../stream/frame.ts';
+import { encode } from '../stream/run.ts';
 import { accept, headerKeys, type Incoming, mustHaveRoom, mustNotDrain } from './acceptance.ts';
 import type { Services } from './app.ts';
 import { takeBody } from './body.ts';
@@ -22,7 +22,7 @@ export function postMessage(services: Services): Middleware {
     await mustHaveRoom(services, message.ifBusy === 'interrupt' ? queue : undefined);
     const streamed = wantsStream(ctx);
     const { messageId, enqueued, feed } = await accept(services, ctx, message, streamed);
-    if (feed) return answerStream(ctx, hub, feed, 0, [encode(queuedEvent(messageId, enqueued.position), 1)]);
+    if (feed) return answerStream(ctx, hub, feed, 0, encode([queuedEvent(messageId, enqueued.position)], 0));
     // A duplicate of what has been forgotten since it ended is answered as if no stream had been asked for.
     if (streamed && (await streamMessage(ctx, hub, queue, messageId, 0))) return;
     ctx.status = enqueued.type === 'queued' ? 202 : 200;

@@ -4,9 +4,9 @@ import { Refusal } from '../errors.ts';
 import { hasEnded } from '../store/events.ts';
 import { type Dialect, EVENTS } from '../stream/dialect.ts';
 import type { Feed } from '../stream/feed.ts';
-import type { Frame } from '../stream/frame.ts';
 import type { Hub } from '../stream/hub.ts';
-import { encodePage, Listener, PAGE_EVENTS } from '../stream/listener.ts';
+import { Listener, PAGE_EVENTS } from '../stream/listener.ts';
+import { encode, type Run } from '../stream/run.ts';
 import type { Services } from './app.ts';
 import type { Keys } from './keys.ts';
 import { EVENT_ID, readStreamQuery } from './schema.ts';
@@ -65,7 +65,7 @@ export async function streamMessage(
       hub.leave(feed);
       return true;
     }
-    answerStream(ctx, hub, feed, Math.min(after, page.last), encodePage(page), dialect);
+    answerStream(ctx, hub, feed, Math.min(after, page.last), encode(page.events, page.after), dialect);
     return true;
   } catch (error) {
     hub.leave(feed);
@@ -83,7 +83,7 @@ export function answerStream(
   hub: Hub,
   feed: Feed,
   after: number,
-  first: readonly Frame[],
+  first: readonly Run[],
   dialect: Dialect = EVENTS,
 ): void {
   const response = beginStream(ctx);

@@ -260,7 +260,7 @@ export type DeadLetter = {
 
 export type MessageStatus = 'queued' | 'processing' | EndStatus;
 
-/** An event of a message's log. An unnamed one is the worker's own, its data the worker's bytes. */
+/** An event of a message's log, its name one word. An unnamed one is the worker's own, its data the worker's bytes. */
 export type LogEvent = { readonly name: string; readonly data: string };
 
 /** A claim with what is needed to act on it. */

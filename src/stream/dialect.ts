@@ -1,4 +1,4 @@
-import type { Frame } from './frame.ts';
+import type { Frame } from './run.ts';
 
 /** How a message's events are put on the wire. */
 export type Dialect = {
@@ -9,8 +9,8 @@ export type Dialect = {
   readonly idleMs: number;
   /** What to write last when the broker leaves before the message has ended. */
   readonly farewell: () => Uint8Array;
-  /** What stands for an event; empty when nothing does. */
-  readonly render: (frame: Frame) => Uint8Array;
+  /** What stands for an event; empty when nothing does. Undefined: each goes as it is. */
+  readonly render: ((frame: Frame) => Uint8Array) | undefined;
 };
 
 /**
@@ -23,5 +23,5 @@ export const EVENTS: Dialect = {
   idleMs: 15_000,
   // The client comes back by itself, with the id of what it had last.
   farewell: () => new Uint8Array(),
-  render: ({ bytes }) => bytes,
+  render: undefined,
 };

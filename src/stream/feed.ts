@@ -1,9 +1,9 @@
 import { queuedEvent } from '../store/events.ts';
 import type { Change, LogEvent, LogPage, Store } from '../store/store.ts';
-import { encode, type Frame } from './frame.ts';
+import { encode, inPassing, type Run } from './run.ts';
 
 /** A feed keeps at least this much of the newest events; who is further behind reads the log. */
-const MAX_FRAMES = 1024;
+const MAX_EVENTS = 1024;
 const MAX_BYTES = 1_000_000;
 
 /** Is told whenever there is news. */
@@ -17,17 +17,19 @@ export class Feed {
   readonly queue: string;
   readonly messageId: string;
   readonly #store: Store;
-  readonly #frames: Frame[] = [];
+  readonly #runs: Run[] = [];
   readonly #followers = new Set<Follower>();
+  /** What `#runs` hold. */
+  #events = 0;
   #bytes = 0;
-  /** Id of the newest event in `#frames` or before them; undefined until the log was read or an event came. */
+  /** Id of the newest event in `#runs` or before them; undefined until the log was read or an event came. */
   #last: number | undefined;
   /** The newest id heard of, which may not have been read yet. */
   #heard = 0;
   #position = 0;
   #queuedId = 0;
-  #positionFrame: Frame | undefined;
-  #keepalive: Frame | undefined;
+  #placed: Run | undefined;
+  #keepalive: Run | undefined;
   #changes = 0;
   #reading = false;
   #version = 0;
@@ -41,16 +43,18 @@ export class Feed {
     this.messageId = messageId;
   }
 
-  /** The frames after event `id`; undefined when they have to be read from the log. */
-  after(id: number): readonly Frame[] | undefined {
-    if (this.#last === undefined || id > this.#last) return undefined;
-    const missing = this.#last - id;
-    return missing > this.#frames.length ? undefined : this.#frames.slice(this.#frames.length - missing);
+  /** The events after event `id`; undefined when they have to be read from the log. */
+  after(id: number): readonly Run[] | undefined {
+    if (this.#last === undefined || id > this.#last || this.#last - id > this.#events) return undefined;
+    let at = this.#runs.length;
+    while ((this.#runs[at - 1]?.last ?? 0) > id) at -= 1;
+    const [first, ...others] = this.#runs.slice(at);
+    return first ? [first.after(id), ...others] : [];
   }
 
   /** The newest place in the queue, as an event without an id; undefined unless it changed since the message was accepted. */
-  get position(): Frame | undefined {
-    return this.#positionFrame;
+  get position(): Run | undefined {
+    return this.#placed;
   }
 
   /** Id of the event that says it was put into its queue; 0 when it is not known to wait. */
@@ -59,7 +63,7 @@ export class Feed {
   }
 
   /** The newest sign of life of the worker. */
-  get keepalive(): Frame | undefined {
+  get keepalive(): Run | undefined {
     return this.#keepalive;
   }
 
@@ -85,7 +89,7 @@ export class Feed {
       const [first] = page.events;
       const place = queuedEvent(this.messageId, page.position);
       // The place it was accepted at is told by the first event; one that is another by now, in passing.
-      if (page.position && first?.data !== place.data) this.#positionFrame = encode(place, 0);
+      if (page.position && first?.data !== place.data) this.#placed = inPassing(place);
       this.#begin(page.last, page.position);
     }
     return page;
@@ -124,7 +128,7 @@ export class Feed {
   change(change: Change): void {
     if (this.#ended) return;
     if (change.keepalive !== undefined) {
-      this.#keepalive = encode({ name: '', data: change.keepalive }, 0);
+      this.#keepalive = inPassing({ name: '', data: change.keepalive });
       this.#wake();
     }
     this.#heard = Math.max(this.#heard, change.last);
@@ -141,7 +145,7 @@ export class Feed {
   place(position: number): void {
     if (!position || position === this.#position) return;
     this.#position = position;
-    this.#positionFrame = encode(queuedEvent(this.messageId, position), 0);
+    this.#placed = inPassing(queuedEvent(this.messageId, position));
     this.#wake();
   }
 
@@ -160,36 +164,33 @@ export class Feed {
   /** `after`: id of the event before them. Where the log has a gap there, it was begun anew, and what is kept here is void. */
   #push(events: readonly LogEvent[], after: number): void {
     if (after !== this.#last) this.#drop();
-    let id = after;
-    for (const event of events) {
-      id += 1;
-      const frame = encode(event, id);
-      this.#frames.push(frame);
-      this.#ended ||= frame.last;
-      this.#bytes += frame.bytes.length;
+    for (const run of encode(events, after)) {
+      this.#runs.push(run);
+      this.#events += run.count;
+      this.#bytes += run.bytes.length;
+      this.#ended ||= run.ends;
     }
-    this.#last = id;
+    this.#last = after + events.length;
     this.#position = 0;
-    if (this.#frames.length > 2 * MAX_FRAMES || this.#bytes > 2 * MAX_BYTES) this.#trim();
+    if (this.#events > 2 * MAX_EVENTS || this.#bytes > 2 * MAX_BYTES) this.#trim();
     this.#wake();
   }
 
   #drop(): void {
-    this.#frames.length = 0;
+    this.#runs.length = 0;
+    this.#events = 0;
     this.#bytes = 0;
   }
 
   #trim(): void {
-    let keep = 0;
-    let bytes = 0;
-    while (keep < MAX_FRAMES && keep < this.#frames.length) {
-      const size = this.#frames.at(-1 - keep)?.bytes.length ?? 0;
-      if (keep && bytes + size > MAX_BYTES) break;
-      bytes += size;
-      keep += 1;
+    let dropped = 0;
+    for (const { count, bytes } of this.#runs) {
+      if (this.#events - count < MAX_EVENTS && this.#bytes - bytes.length < MAX_BYTES) break;
+      this.#events -= count;
+      this.#bytes -= bytes.length;
+      dropped += 1;
     }
-    this.#frames.splice(0, this.#frames.length - keep);
-    this.#bytes = bytes;
+    this.#runs.splice(0, dropped);
   }
 
   /** Reads what another broker wrote, one read at a time for all listeners. */
@@ -200,7 +201,7 @@ export class Feed {
     const from = this.#last;
     const changes = this.#changes;
     this.#store
-      .read(this.queue, this.messageId, from, MAX_FRAMES)
+      .read(this.queue, this.messageId, from, MAX_EVENTS)
       .then((page) => {
         if (!page) return this.close();
         // What was heard may be a guess ("read again"): unless there is fresher news, what the log says stands.

@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { LogPage } from '../store/store.ts';
 import { type Dialect, EVENTS } from './dialect.ts';
 import type { Feed, Follower } from './feed.ts';
-import { encode, type Frame } from './frame.ts';
+import { encode, type Run } from './run.ts';
 
 /** Events read from the log at a time. */
 export const PAGE_EVENTS = 500;
@@ -29,10 +28,10 @@ export class Listener implements Follower {
   #idle: NodeJS.Timeout | undefined;
   /** Id of the last event taken up for writing. */
   #sent: number;
-  #position: Frame | undefined;
-  #keepalive: Frame | undefined;
+  #position: Run | undefined;
+  #keepalive: Run | undefined;
   /** Got, and not taken up yet. */
-  #unsent: readonly Frame[] = [];
+  #unsent: readonly Run[] = [];
   /** What is left of a large event. */
   #rest: Uint8Array = EMPTY;
   #last = false;
@@ -52,7 +51,7 @@ export class Listener implements Follower {
   }
 
   /** Follows the message to its last event, or until the client or the broker goes. Throws StoreUnavailable. */
-  run(first: readonly Frame[] = []): Promise<void> {
+  run(first: readonly Run[] = []): Promise<void> {
     if (!this.#over) {
       const { opening, idleMs } = this.#dialect;
       this.#idle = setInterval(() => this.#keepOpen(), idleMs);
@@ -84,16 +83,16 @@ export class Listener implements Follower {
       this.#response.write(this.#dialect.farewell());
       this.#finish();
     } else {
-      const frames = this.#feed.after(this.#sent);
-      if (frames) return this.#got(frames);
+      const runs = this.#feed.after(this.#sent);
+      if (runs) return this.#got(runs);
       this.#readPage();
     }
     return true;
   }
 
   /** Takes what was got, or what is told in passing. False when that is nothing. */
-  #got(frames: readonly Frame[]): boolean {
-    this.#unsent = frames.length ? frames : this.#passing();
+  #got(runs: readonly Run[]): boolean {
+    this.#unsent = runs.length ? runs : this.#passing();
     if (this.#unsent.length) return true;
     // It was retried after its last event had come here: whoever has not read that far comes back for the rest.
     if (this.#feed.ended) this.#finish();
@@ -109,20 +108,20 @@ export class Listener implements Follower {
       .then((page) => {
         this.#busy = false;
         if (!page) this.#finish();
-        else if (this.#got(encodePage(page)) || version !== this.#feed.version) this.wake();
+        else if (this.#got(encode(page.events, page.after)) || version !== this.#feed.version) this.wake();
       })
       .catch((error: unknown) => this.#finish(error));
   }
 
   /** What is not stored, told once each. */
-  #passing(): readonly Frame[] {
-    const frames: Frame[] = [];
+  #passing(): readonly Run[] {
+    const runs: Run[] = [];
     const { position, keepalive } = this.#feed;
-    if (position && position !== this.#position && this.#sent === this.#feed.queuedId) frames.push(position);
-    if (keepalive && keepalive !== this.#keepalive) frames.push(keepalive);
+    if (position && position !== this.#position && this.#sent === this.#feed.queuedId) runs.push(position);
+    if (keepalive && keepalive !== this.#keepalive) runs.push(keepalive);
     this.#position = position;
     this.#keepalive = keepalive;
-    return frames;
+    return runs;
   }
 
   /** Writes about a slice. */
@@ -136,20 +135,23 @@ export class Listener implements Follower {
   #take(): Uint8Array {
     let bytes = 0;
     let count = 0;
-    const rendered: Uint8Array[] = [];
-    for (const frame of this.#unsent) {
-      if (count && bytes + frame.bytes.length > SLICE_BYTES) break;
-      rendered.push(this.#dialect.render(frame));
-      bytes += frame.bytes.length;
+    let last: Run | undefined;
+    for (const run of this.#unsent) {
+      if (last?.ends || (last && bytes + run.bytes.length > SLICE_BYTES)) break;
+      bytes += run.bytes.length;
       count += 1;
-      if (frame.last) break;
+      last = run;
     }
     const taken = this.#unsent.slice(0, count);
-    this.#unsent = this.#unsent.slice(count);
-    const last = taken.at(-1);
-    if (last?.id) this.#sent = last.id;
-    this.#last = last?.last ?? false;
-    if (this.#last) this.#unsent = [];
+    this.#unsent = last?.ends ? [] : this.#unsent.slice(count);
+    if (last?.last) this.#sent = last.last;
+    this.#last = last?.ends ?? false;
+    return this.#rendered(taken);
+  }
+
+  #rendered(runs: readonly Run[]): Uint8Array {
+    const { render } = this.#dialect;
+    const rendered = render ? runs.flatMap((run) => [...run.frames()].map(render)) : runs.map(({ bytes }) => bytes);
     const [only = EMPTY, ...others] = rendered;
     return others.length ? Buffer.concat(rendered) : only;
   }
@@ -185,9 +187,4 @@ export class Listener implements Follower {
     if (error === undefined) this.#end.resolve();
     else this.#end.reject(error);
   }
-}
-
-/** A page of the log, as frames. */
-export function encodePage({ events, after }: LogPage): readonly Frame[] {
-  return events.map((event, index) => encode(event, after + 1 + index));
 }

@@ -128,7 +128,7 @@ test('a feed that has ended is replaced by a new one when its message is put int
   t.like(store, { watches: 1, watching: 1 });
   await claimed(store, 'u');
   t.deepEqual(
-    fresh.after(5)?.map((frame) => frame.id),
+    fresh.after(5)?.map(({ last }) => last),
     [6],
     'its news goes to the new one',
   );

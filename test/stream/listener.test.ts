@@ -3,9 +3,9 @@ import { mock } from 'node:test';
 import test from 'ava';
 import { engineDialect } from '../../src/http/engine/dialect.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
-import { encode } from '../../src/stream/frame.ts';
 import { Hub } from '../../src/stream/hub.ts';
 import { Listener } from '../../src/stream/listener.ts';
+import { encode } from '../../src/stream/run.ts';
 import { Origins } from '../../src/worker/origins.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { claimed, FAILED, queued, settingsOf, workerEvents } from '../store/contract/kit.ts';
@@ -92,9 +92,9 @@ test.serial(
       text += data;
     });
     const dialect = engineDialect(new Origins('http://127.0.0.1:1', undefined));
-    const listening = new Listener(feed, response, 1, dialect).run([
-      encode({ name: 'queued', data: '{"queue_position":3}' }, 1),
-    ]);
+    const listening = new Listener(feed, response, 1, dialect).run(
+      encode([{ name: 'queued', data: '{"queue_position":3}' }], 0),
+    );
     const signs = () => text.match(/^data: .*$/gm) ?? [];
     for (let n = 1; n <= 4; n += 1) {
       while (signs().length < n) await once(client, 'data');

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
-import { encode } from '../../src/stream/frame.ts';
+import { encode } from '../../src/stream/run.ts';
 import type { WorkerCall } from '../../src/worker/call.ts';
 import { aCaller, aMessageOf } from '../helpers/caller.ts';
 import { aScriptedWorker } from '../helpers/scripted-worker.ts';
@@ -60,7 +60,12 @@ test('whatever the worker says and wherever its bytes are cut, a listener reads 
           },
         });
         const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-        const frames = Buffer.concat(read.map((data, index) => encode({ name: '', data }, index + 1).bytes));
+        const frames = Buffer.concat(
+          encode(
+            read.map((data) => ({ name: '', data })),
+            0,
+          ).map(({ bytes }) => bytes),
+        );
         for (const chunk of cut(frames, places)) parser.feed(decoder.decode(chunk, { stream: true }));
         t.deepEqual(relayed, texts);
         t.deepEqual(

@@ -3,7 +3,7 @@ import { writeDetails } from '../../callbacks/details.ts';
 import { queuedEvent } from '../../store/events.ts';
 import { resultOf } from '../../store/result.ts';
 import type { MessageState } from '../../store/store.ts';
-import { encode } from '../../stream/frame.ts';
+import { encode } from '../../stream/run.ts';
 import { type Accepted, accept, headerKeys, type Incoming, mustHaveRoom, mustNotDrain } from '../acceptance.ts';
 import type { Services } from '../app.ts';
 import { takeBody } from '../body.ts';
@@ -22,7 +22,7 @@ export function postChatStream(services: Services): Middleware {
     const dialect = engineDialect(origins);
     if (feed) {
       const ahead = await aheadOf(services, queue, messageId, enqueued.position);
-      const first = ahead ? [encode(queuedEvent(messageId, ahead), 1)] : [];
+      const first = ahead ? encode([queuedEvent(messageId, ahead)], 0) : [];
       return answerStream(ctx, hub, feed, 1, first, dialect);
     }
     if (!(await streamMessage(ctx, hub, queue, messageId, 0, dialect))) throw forgotten();

@@ -1,7 +1,7 @@
 import { objectIn } from '../../json.ts';
 import { responseIn } from '../../store/result.ts';
 import type { Dialect } from '../../stream/dialect.ts';
-import { dataOf, type Frame } from '../../stream/frame.ts';
+import { dataOf, type Frame } from '../../stream/run.ts';
 import type { Origins } from '../../worker/origins.ts';
 
 /** Told to a client of a message that goes on without it: these clients do not come back for the rest. */

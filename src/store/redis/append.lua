@@ -1,6 +1,7 @@
 -- Adds events to the log of a claimed message. A repeat changes nothing.
 --
--- ARGV    1 base   2 queue   3 broker   4 token   5 message   6 id of the event before   7... name, data of each event
+-- ARGV    1 base   2 queue   3 broker   4 token   5 message   6 id of the event before
+--         7... of each block: id of its last event, text
 -- answer  1  {'lost'}  {'gap', last}
 local base, queue, broker, token, id, before = unpack(ARGV, 1, 6)
 -- with hold, append, news

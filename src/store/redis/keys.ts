@@ -23,7 +23,7 @@
  *                                   started_at, token, ended_at, code, error; payload is empty once it has ended, unless it
  *                                   failed; first, once it was retried; and if it has a callback,
  *                                   callback, callback_url, _from, _status, _attempts, _since, _error, _token, _told, _untold
- *                e:<id>     stream  one entry for each append, its id the id of its last event, its fields name → data
+ *                e:<id>     stream  one entry for each block (`block.ts`), its id the id of its last event; one field, events
  *   per destination, <length of queue>:<queue>:<url>
  *                o:<dest.>  list    ids of the messages whose callbacks are to be made, in order
  *                x:<dest.>  hash    the claim of the first of them: owner, token, message, until

@@ -29,6 +29,7 @@ import {
   type Sweep,
   TOTALS,
 } from '../store.ts';
+import { blocksOf, eventsIn } from './block.ts';
 import { type Client, type Connection, connect, connectListener } from './connection.ts';
 import {
   BROKER_KEYS,
@@ -283,13 +284,14 @@ export class RedisStore implements Store {
     );
     if (reply === null) return undefined;
     const [status, position, accepted, first, last, stored] = list(reply);
-    const fromStart = after < integer(first) && limit > 0;
-    const events = pairs(stored, (name, data) => ({ name: text(name), data: text(data) }));
+    const before = integer(first) - 1;
+    const told = after <= before && limit > 0 ? [queuedEvent(messageId, integer(accepted))] : [];
+    const blocks = pairs(stored, (end, events) => ({ last: integer(end), text: text(events) }));
     return {
       status: statusOf(status),
       position: integer(position),
-      after: Math.max(after, integer(first) - 1),
-      events: fromStart ? [queuedEvent(messageId, integer(accepted)), ...events] : events,
+      after: Math.max(after, before),
+      events: [...told, ...eventsIn(blocks, Math.max(after, before + 1), limit - told.length)],
       last: integer(last),
     };
   }
@@ -529,7 +531,7 @@ export class RedisStore implements Store {
   ): Promise<unknown> {
     const { queue, token, messageId } = claim;
     const args = [this.#settings.brokerId, token, messageId, last, ...details];
-    for (const { name, data } of events) args.push(name, data);
+    for (const block of blocksOf(events, last)) args.push(block.last, block.text);
     const run = (script: Script) => this.#change(script, claim, args);
     // What is in hand is finished, also while its replica is behind.
     const reply = await this.#replication.confirmed(shardOf(queue), { change, run, begins: false });

@@ -1,7 +1,7 @@
 -- Records that the claimed message is to be tried again. A repeat changes nothing.
 --
 -- ARGV    1 base   2 queue   3 broker   4 token   5 message   6 id of the event before
---         7 the next attempt   8... name, data of the event that says so
+--         7 the next attempt   8 id of the event that says so   9 its text
 -- answer  the claim as it is now, as `claimed` in parts/claimed.lua writes it  {'lost'}  {'gap', last}
 local base, queue, broker, token, id, before, attempt = unpack(ARGV, 1, 7)
 -- with hold, append, news, claimed

@@ -2,7 +2,7 @@
 --
 -- ARGV    1 base   2 queue   3 broker   4 token   5 message   6 id of the event before   7 status   8 code   9 error
 --         10 retention   11 that of a failed message   12 how long a message may wait   13 lease of the next claim, or
---         '' to claim none   14... name, data of each event, the terminal one last
+--         '' to claim none   14... of each block: id of its last event, text; the terminal event is the last of all
 -- answer  the next claim as `claimed` in parts/claimed.lua writes it, else 1 if messages wait or 0  {'lost'}  {'gap', last}
 local base, queue, broker, token, id, before, status, code, error, retention, dead_retention, ttl, lease = unpack(ARGV, 1, 13)
 -- with hold, append, ending, news

@@ -87,6 +87,44 @@ export function logContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual((await store.read(queue, claim.messageId, 56, 10))?.events, whole?.slice(56));
   });
 
+  test('events that are written at once are told apart, whatever they say and wherever a page begins', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 1);
+    const claim = await claimed(store, queue);
+    const texts = [
+      '',
+      '\n',
+      '\n\n',
+      'a\nb',
+      'a\n\nb\n',
+      '\na',
+      'a\r\nb\rc\r',
+      '\r\n\r\n',
+      'a\u2028b\u2029c\u0085d',
+      ' ',
+      ':',
+    ];
+    const alike = [
+      'data: x',
+      'data:',
+      'data: \ndata: x',
+      '\ndata: x\n\ndata: y',
+      'event: done',
+      'event: done\ndata: {}\n\n',
+    ];
+    const events = [...texts, ...alike, ...texts].map((data, index) => ({ name: index % 4 ? '' : 'named', data }));
+    await store.append(claim, 2, events);
+    await store.append(claim, 2 + events.length, events);
+    const written = [...events, ...events];
+    for (let after = 2; after <= 2 + written.length; after += 1) {
+      for (const limit of [1, 2, 500]) {
+        const page = await store.read(queue, claim.messageId, after, limit);
+        t.deepEqual(page?.events, written.slice(after - 2, after - 2 + limit), `${limit} after ${after}`);
+      }
+    }
+  });
+
   test('a page holds few events when they are large, but at least one', async (t) => {
     const store = await (await aPlace(t)).broker();
     const queue = aQueue();

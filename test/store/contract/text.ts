@@ -55,7 +55,7 @@ export function textContract(test: Declare, aPlace: MakePlace): void {
       t.is((await store.queue(id)).waiting[0]?.id, id);
       const claim = await claimed(store, id);
       t.like(claim, { queue: id, messageId: id });
-      await store.append(claim, 2, [{ name: id, data: id }]);
+      await store.append(claim, 2, [{ name: '', data: id }]);
       await watcher.first(({ messageId, last }) => messageId === id && last === 3);
       t.deepEqual(await renewal(store, [claim]), HELD);
       const outcome = { status: 'failed', code: id, error: id } as const;
@@ -67,7 +67,7 @@ export function textContract(test: Declare, aPlace: MakePlace): void {
         events: [
           { name: 'queued', data: JSON.stringify({ message_id: id, queue_position: 1 }) },
           { name: 'processing', data: JSON.stringify({ message_id: id, attempt: 1 }) },
-          { name: id, data: id },
+          { name: '', data: id },
           { name: 'error', data: JSON.stringify({ message_id: id, ...outcome }) },
         ],
         last: 4,

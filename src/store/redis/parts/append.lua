@@ -1,9 +1,12 @@
 -- with log
 
--- Writes ARGV[from...] behind event `before`, unless that has happened already; answers the id of the last one. Nil when the
--- log ends elsewhere: `stored`.
+-- Writes the blocks that are ARGV[from...] (the id of its last event, and its text) behind event `before`, unless that has
+-- happened already; answers the id of the last event. Nil when the log ends elsewhere: `stored`.
 local function append(id, stored, before, from)
-  local last = before + (#ARGV - from + 1) / 2
-  if tonumber(stored) == last then return last end
-  if stored == before then return write_log(id, before, ARGV, from) end
+  local last = ARGV[from] and ARGV[#ARGV - 1] or before
+  if stored ~= last then
+    if stored ~= before then return end
+    for i = from, #ARGV, 2 do write_log(id, ARGV[i], ARGV[i + 1]) end
+  end
+  return tonumber(last)
 end

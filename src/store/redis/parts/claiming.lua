@@ -1,16 +1,16 @@
--- with clock, log, news, text, claimed
+-- with clock, log, event, news, text, claimed
 
 -- Claims a message, of which `claimable` tells, as its next attempt. `reason`: why the attempt before ended, false when there
 -- was none or it was told.
 local function take(id, m, reason, nonce, previous)
-  local key, attempt, events = message_key(id), string.format('%d', m[1] + 1), {}
+  local key, attempt = message_key(id), string.format('%d', m[1] + 1)
+  local begin, written = '{"message_id":' .. quoted(id) .. ',"attempt":' .. attempt, 1
+  local text = event('processing', begin .. '}')
   if reason then
-    events[1] = 'retrying'
-    events[2] = '{"message_id":' .. quoted(id) .. ',"attempt":' .. attempt .. ',"reason":' .. quoted(reason) .. '}'
+    text, written = event('retrying', begin .. ',"reason":' .. quoted(reason) .. '}') .. text, 2
   end
-  events[#events + 1] = 'processing'
-  events[#events + 1] = '{"message_id":' .. quoted(id) .. ',"attempt":' .. attempt .. '}'
-  local last = write_log(id, m[2], events, 1)
+  local last = m[2] + written
+  write_log(id, last, text)
   m[1], m[2] = attempt, last
   if attempt == '1' then
     m[7] = stamp
@@ -27,7 +27,7 @@ local function take(id, m, reason, nonce, previous)
   redis.call('HSET', CLAIM, 'message', id, 'owner', broker, 'token', token, 'until', finish, 'nonce', nonce, 'previous', previous)
   redis.call('ZADD', base .. 'due', finish, queue)
   publish(id, last, not reason, broker)
-  return claimed(id, token, m, #events / 2)
+  return claimed(id, token, m, written)
 end
 
 -- Claims the first waiting message; false when none waits. Whatever was claimed before has ended.
