@@ -52,6 +52,8 @@ try {
   await picture('dashboard-light', { ...DESKTOP, colorScheme: 'light' });
   await picture('dashboard-dark', { ...DESKTOP, colorScheme: 'dark' });
   await picture('dashboard-phone', { ...PHONE, colorScheme: 'light' });
+  await picture('dashboard-machines-light', { ...DESKTOP, colorScheme: 'light' }, undefined, '[data-machine="user"]');
+  await picture('dashboard-machines-dark', { ...DESKTOP, colorScheme: 'dark' }, undefined, '[data-machine="user"]');
   await picture('dashboard-user', { ...DESKTOP, colorScheme: 'light' }, openSlow);
 } finally {
   stop.abort();
@@ -63,7 +65,13 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
-async function picture(name: string, options: BrowserContextOptions, prepare?: (page: Page) => Promise<void>) {
+/** Of what is to be seen of the page, or of one thing on it. */
+async function picture(
+  name: string,
+  options: BrowserContextOptions,
+  prepare?: (page: Page) => Promise<void>,
+  only?: string,
+) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   await page.goto(`${broker.url}/dashboard`);
@@ -71,7 +79,8 @@ async function picture(name: string, options: BrowserContextOptions, prepare?: (
   // Some frames, so that all that comes with them is there.
   await delay(3000);
   await prepare?.(page);
-  await page.screenshot({ path: join(IMAGES, `${name}.png`) });
+  const path = join(IMAGES, `${name}.png`);
+  await (only ? page.locator(only).screenshot({ path }) : page.screenshot({ path }));
   await context.close();
 }
 

@@ -141,7 +141,7 @@ export async function startBroker(
     calls: slots.held,
     callLimit: slots.concurrency,
     listeners: hub.listeners,
-    users: users.size,
+    users: users.busy,
   }));
   store.onCancelled((claim) => leases.cancelled(claim));
   store.onNotice((notice) => logNotice(log, notice));

@@ -19,7 +19,7 @@ export type Present = {
   readonly callLimit: number;
   /** Event streams open at this broker, and callbacks that follow a message. */
   readonly listeners: number;
-  /** Users with an actor at this broker. */
+  /** Users who have work at this broker. */
   readonly users: number;
 };
 
@@ -62,7 +62,11 @@ const GAUGES: readonly Reading[] = [
     'Event streams open at this broker, and callbacks that follow a message.',
     ({ listeners }) => listeners,
   ],
-  ['broker_users', 'Users with an actor at this broker.', ({ users }) => users],
+  [
+    'broker_users',
+    'Users who have work at this broker: they wait for a slot, or are being worked on.',
+    ({ users }) => users,
+  ],
 ];
 
 /** What Prometheus is told, by its conventions (https://prometheus.io/docs/practices/naming/). No label grows with users. */

@@ -21,11 +21,11 @@ const LONGEST_BACK_OFF_MS = 30_000;
 /** A worker that asks for more patience than this is asked again sooner: its queue stands still meanwhile. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
 
-/** A message on its way into the store, which claims it there if it can. */
+/** A message on its way into the store, which claims it there if it is alone. */
 export type Arrival = {
   /** Before it was sent, in `performance.now()` time. */
   readonly sentAt: number;
-  /** Undefined when it was not claimed, or is not known to be. Never fails. */
+  /** Undefined when it was not claimed; fails when that is not known. */
   readonly claimed: Promise<ClaimedMessage | undefined>;
 };
 
@@ -66,20 +66,23 @@ export class Effects {
     this.#deliver = parts.deliver;
   }
 
-  /** Whether a claim that is asked for now gets a slot at once. */
-  get slotFree(): boolean {
+  /** How many claims that are asked for now would get a slot at once. */
+  get slotsFree(): number {
     return this.#slots.free;
   }
 
   /**
-   * Waits for a slot, then for the claim of what arrives, or claims the head of the queue. A part of the store that does not
-   * answer holds up no slot.
+   * Takes over what arrives and was claimed; else waits for a slot, then claims the head of the queue. A part of the store
+   * that does not answer holds up no slot.
    */
   async claim(queue: string, signal: AbortSignal, arrival?: Arrival): Promise<Turn | undefined> {
+    const begun = arrival && (await this.#track(this.#arrive(queue, signal, arrival)));
+    if (begun) return begun;
     return this.#persist(async () => {
       await this.#slots.acquire(queue, signal);
       try {
-        return await this.#track(this.#claim(queue, signal, arrival));
+        const sentAt = performance.now();
+        return await this.#track(this.#store.claim(queue).then((message) => this.#take(message, sentAt, signal)));
       } catch (error) {
         // Once the state was left the slot may be that of the next actor of this queue.
         if (!signal.aborted) this.#slots.release(queue);
@@ -88,11 +91,25 @@ export class Effects {
     }, signal);
   }
 
-  async #claim(queue: string, signal: AbortSignal, arrival?: Arrival): Promise<Turn | undefined> {
-    const arrived = await arrival?.claimed;
-    if (signal.aborted && !arrived) return undefined;
-    const sentAt = arrived && arrival ? arrival.sentAt : performance.now();
-    const message = arrived ?? (await this.#store.claim(queue));
+  /** The claim that came with what arrives, if there is a slot for it by now: before the store has answered it has none. */
+  async #arrive(queue: string, signal: AbortSignal, { sentAt, claimed }: Arrival): Promise<Turn | undefined> {
+    let askedAt = sentAt;
+    const message = await claimed.catch(() =>
+      // It may have been claimed by a call whose answer was lost: then this finds the same claim.
+      this.#persist(() => {
+        askedAt = performance.now();
+        return this.#store.claim(queue);
+      }, signal),
+    );
+    if (message && this.#slots.free > 0 && !signal.aborted) {
+      await this.#slots.acquire(queue, signal);
+      return this.#take(message, askedAt, signal);
+    }
+    if (message) await this.#giveBack(new Turn(message), signal);
+    return undefined;
+  }
+
+  async #take(message: ClaimedMessage | undefined, sentAt: number, signal: AbortSignal): Promise<Turn | undefined> {
     if (!message) return undefined;
     const turn = new Turn(message);
     if (signal.aborted || !this.#hold(turn, sentAt)) {
@@ -100,7 +117,7 @@ export class Effects {
       await this.#giveBack(turn, signal);
       return undefined;
     }
-    if (turn.attempt > 1) writeLine(this.#log, 'warn', 'claimed again', () => storyOf(turn));
+    if (turn.attempt > 1) writeLine(this.#log, 'info', 'claimed again', () => storyOf(turn));
     return turn;
   }
 

@@ -39,9 +39,9 @@ export class Slots {
     return this.#stopped.signal;
   }
 
-  /** Whether who asks now gets one at once. */
-  get free(): boolean {
-    return this.#hasRoom && !this.#waiting.size;
+  /** How many would get one at once who ask now. */
+  get free(): number {
+    return this.open && !this.#waiting.size ? Math.max(0, this.#bound - this.#held.size) : 0;
   }
 
   /** Whether a queue may keep its slot for its next call: it has one, and nobody else waits for one. */
@@ -69,7 +69,7 @@ export class Slots {
     // A signal that has aborted already says so no more: who waited under it would be given a slot that nobody gives back.
     signal.throwIfAborted();
     if (this.#held.has(queue)) return;
-    if (this.free) {
+    if (this.free > 0) {
       this.#held.add(queue);
       return;
     }
@@ -94,14 +94,13 @@ export class Slots {
   }
 
   /** A call from before a stop makes no room for a new one. */
-  get #hasRoom(): boolean {
-    const bound = Math.min(this.concurrency, this.#before.size + this.#allowed);
-    return this.open && this.#held.size < bound;
+  get #bound(): number {
+    return Math.min(this.concurrency, this.#before.size + this.#allowed);
   }
 
   #admit(): void {
     for (const [queue, tell] of this.#waiting) {
-      if (!this.#hasRoom) return;
+      if (!this.open || this.#held.size >= this.#bound) return;
       this.#waiting.delete(queue);
       this.#held.add(queue);
       tell();

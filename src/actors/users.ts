@@ -2,6 +2,7 @@ import { type Actor, createActor } from 'xstate';
 import type { UserEffect, UserEvent } from '../../machines/events.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
+import { StoreUnavailable } from '../errors.ts';
 import type { ClaimedMessage, Enqueued } from '../store/store.ts';
 import type { Arrival, Effects } from './effects.ts';
 import type { Inspection } from './inspection.ts';
@@ -17,7 +18,7 @@ export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
 /** Runs until it is done, or the state that it belongs to is left. */
 type Effect = (signal: AbortSignal) => Promise<UserEvent>;
 
-export type UserState = 'idle' | 'dispatching' | 'streaming';
+export type UserState = 'dispatching' | 'streaming';
 
 /** The live users of this broker: the supervisor and the actors it keeps, one for each queue that has work here. */
 export class Users {
@@ -26,6 +27,8 @@ export class Users {
   readonly #underWay = new Map<string, AbortController>();
   /** What is about to be put into queues whose actors are to be woken for it. */
   readonly #arriving = new Map<string, Arrival>();
+  /** How much is on its way into the store that actors wait for. */
+  #awaited = 0;
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
@@ -91,9 +94,14 @@ export class Users {
     this.#supervisor.start();
   }
 
-  /** How many actors this broker keeps. */
+  /** How many actors this broker keeps, at rest or not. */
   get size(): number {
     return this.#live.size;
+  }
+
+  /** How many of them have work. */
+  get busy(): number {
+    return this.#live.size - (this.states['idle'] ?? 0);
   }
 
   /** How many of them are in which state. */
@@ -118,8 +126,11 @@ export class Users {
     enqueue: (begin: boolean) => Promise<Answer>,
     mayBegin: boolean,
   ): Promise<Answer> {
-    const { promise: claimed, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
+    const { promise: claimed, resolve, reject } = Promise.withResolvers<ClaimedMessage | undefined>();
+    // Perhaps nobody waits for it.
+    claimed.catch(() => {});
     const isAwaited = mayBegin && this.#await(queue, { sentAt: performance.now(), claimed });
+    if (isAwaited) this.#awaited += 1;
     try {
       const answer = await enqueue(isAwaited);
       const isNew = answer.type === 'queued';
@@ -127,16 +138,18 @@ export class Users {
       if (isNew && !isAwaited) this.hint(queue);
       return answer;
     } catch (error) {
-      // Whatever became of it, who waits for it looks.
-      resolve(undefined);
+      if (error instanceof StoreUnavailable) reject(error);
+      else resolve(undefined);
       throw error;
+    } finally {
+      if (isAwaited) this.#awaited -= 1;
     }
   }
 
   /** Whether an actor waits from now on for what arrives, and does nothing else in its queue before. */
   #await(queue: string, arrival: Arrival): boolean {
     const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
-    if (state !== 'idle' || !this.#effects.slotFree) return false;
+    if (state !== 'idle' || this.#awaited >= this.#effects.slotsFree) return false;
     this.#arriving.set(queue, arrival);
     this.#supervisor.send({ type: 'queue.work', queue });
     // Once it drains, the supervisor wakes nobody.
@@ -147,11 +160,10 @@ export class Users {
     this.#supervisor.send({ type: 'claim.lost', queue, token });
   }
 
-  /** What this broker does for a queue; undefined when it keeps no actor for it. */
+  /** What this broker does for a queue; undefined when it does nothing. */
   state(queue: string): UserState | undefined {
     const snapshot = this.#live.get(queue)?.getSnapshot();
-    if (!snapshot) return undefined;
-    if (snapshot.matches('idle')) return 'idle';
+    if (!snapshot || snapshot.matches('idle')) return undefined;
     return snapshot.matches('streaming') ? 'streaming' : 'dispatching';
   }
 

@@ -58,6 +58,7 @@ export type BrokerView = {
   /** Since when nothing is heard of it; null as long as something is. What else is told of it was before. */
   readonly missed_since: string | null;
   readonly draining: boolean;
+  /** Those who have work. */
   readonly users: number;
   readonly deliveries: number;
   readonly calls: number;

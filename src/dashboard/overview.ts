@@ -98,6 +98,16 @@ export class Overview {
   async #tick(): Promise<void> {
     if (this.#ticking) return;
     this.#ticking = true;
+    try {
+      await this.#look();
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'the overview has a fault');
+    } finally {
+      this.#ticking = false;
+    }
+  }
+
+  async #look(): Promise<void> {
     this.#worker = await this.#parts.workerHealth.status();
     const lists = [this.#delayed, this.#deadLetters];
     if (!this.#audience.size) for (const list of lists) list.forget();
@@ -106,7 +116,6 @@ export class Overview {
     const sample = this.#sample();
     this.#hour.add(sample);
     this.#publish(sample);
-    this.#ticking = false;
   }
 
   /** Announces this broker, and takes in what the others announced. Alone when that cannot be done. */
@@ -224,7 +233,7 @@ export class Overview {
       started_at: iso(status.started_at),
       missed_since: missedSince,
       draining: status.draining,
-      users: sum(status.users),
+      users: sum(status.users) - (status.users['idle'] ?? 0),
       deliveries: sum(status.deliveries),
       calls: status.calls,
       call_limit: status.call_limit,

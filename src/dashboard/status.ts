@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { BUCKETS } from '../durations.ts';
 
+/** In ms since 1970, by the broker's own clock; no more than a date can be. */
+const time = z.number().min(0).max(8.64e15);
 const states = z.record(z.string(), z.number());
 const durations = z.array(z.number()).length(BUCKETS);
 
@@ -8,8 +10,7 @@ const durations = z.array(z.number()).length(BUCKETS);
 const brokerStatus = z.object({
   id: z.string(),
   version: z.string(),
-  /** In ms since 1970, by its own clock. */
-  started_at: z.number(),
+  started_at: time,
   uptime_ms: z.number(),
   draining: z.boolean(),
   /** How many of its actors are in which state. */
@@ -18,7 +19,7 @@ const brokerStatus = z.object({
   worker: z.object({
     connected: z.boolean(),
     circuit: z.enum(['closed', 'open', 'half_open']),
-    since: z.number(),
+    since: time,
   }),
   /** Worker calls open, and how many may be. */
   calls: z.number(),

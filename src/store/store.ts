@@ -324,7 +324,7 @@ export type Counts = {
   readonly oldestWaitMs: number;
   /** Callbacks in the outbox. */
   readonly callbacks: number;
-  /** Failed messages and callbacks given up, to be dealt with; a store may stop counting at 10,000 of each. */
+  /** Failed messages and callbacks given up, to be dealt with; when they are many, as of up to ten seconds ago. */
   readonly deadLetters: number;
 };
 

@@ -3,13 +3,14 @@ import { Effects } from '../../src/actors/effects.ts';
 import { Leases } from '../../src/actors/leases.ts';
 import { Slots } from '../../src/actors/slots.ts';
 import { WorkerHealth } from '../../src/actors/worker-health.ts';
+import { StoreUnavailable } from '../../src/errors.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import type { ClaimedMessage } from '../../src/store/store.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { aLog } from '../helpers/log.ts';
-import { aMessage, settingsOf } from '../store/contract/kit.ts';
+import { aMessage, settingsOf, until } from '../store/contract/kit.ts';
 
 function someEffects(t: ExecutionContext) {
   const settings = settingsOf();
@@ -78,20 +79,50 @@ test('what was claimed as it arrived is not claimed again, and what was not, is 
   t.like(await effects.claim('u', signal, unclaimed), { messageId: 'm', attempt: 2 });
 });
 
-test('what was claimed as it arrived goes back at once when its answer came late, or nobody waits for it any more', async (t) => {
+test('what was claimed as it arrived goes back at once when its answer came late, and costs no attempt', async (t) => {
   const { effects, store } = someEffects(t);
-  const [here, left] = [new AbortController(), new AbortController()];
-  const late = { ...(await anArrival(store, 'm')), sentAt: performance.now() - settingsOf().leaseMs };
-  t.is(await effects.claim('u', here.signal, late), undefined);
-  t.deepEqual((await store.sweep(10)).due, ['u']);
-  await store.cancel('u', 'm');
+  const { signal } = new AbortController();
+  const arrival = await anArrival(store, 'm');
+  const late = { ...arrival, sentAt: performance.now() - settingsOf().leaseMs };
+  const turn = await effects.claim('u', signal, late);
+  t.like(turn, { messageId: 'm', attempt: 1 });
+  t.true((turn?.token ?? 0) > ((await arrival.claimed)?.token ?? 0), 'it was claimed anew');
+});
+
+test('what was claimed as it arrived goes back at once when nobody waits for it any more', async (t) => {
+  const { effects, store, slots } = someEffects(t);
+  const left = new AbortController();
   const { promise, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
   const waiting = effects.claim('u', left.signal, { sentAt: performance.now(), claimed: promise });
   left.abort(new Error('left'));
-  resolve(await (await anArrival(store, 'n')).claimed);
-  t.is(await waiting, undefined);
+  resolve(await (await anArrival(store, 'm')).claimed);
+  await t.throwsAsync(waiting, { message: 'left' });
   t.deepEqual((await store.sweep(10)).due, ['u']);
-  t.like(await effects.claim('u', here.signal), { messageId: 'n', attempt: 1 });
+  t.is(slots.held, 0);
+});
+
+test('what was claimed as it arrived waits in line when there is no slot for it, and others may have it meanwhile', async (t) => {
+  const { effects, store, slots } = someEffects(t);
+  const { signal } = new AbortController();
+  await slots.acquire('other', signal);
+  const arrival = await anArrival(store, 'm');
+  const turn = effects.claim('u', signal, arrival);
+  await until(async () => slots.wanted === 2);
+  t.deepEqual((await store.sweep(10)).due, ['u']);
+  slots.release('other');
+  t.like(await turn, { messageId: 'm', attempt: 1 });
+});
+
+test('what arrives holds no slot before the store has answered, and is looked for when the answer is lost', async (t) => {
+  const { effects, store, slots } = someEffects(t);
+  const { signal } = new AbortController();
+  const { promise, reject } = Promise.withResolvers<undefined>();
+  const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise });
+  t.is(slots.wanted, 0);
+  await store.enqueue(aMessage('u', { id: 'm' }));
+  reject(new StoreUnavailable(new Error('no answer')));
+  t.like(await turn, { messageId: 'm', attempt: 1 });
+  t.is(slots.held, 1);
 });
 
 test('of a queue that is left, or whose actor broke, a line tells which message was in hand, and whose', async (t) => {

@@ -19,7 +19,7 @@ export async function untilLeft(signal: AbortSignal): Promise<never> {
 /** Effects of users whose queues are empty, but for what a test gives. */
 export function effects(given: Partial<UserEffects> = {}): UserEffects {
   return {
-    slotFree: true,
+    slotsFree: 10,
     claim: async () => undefined,
     open: async () => ({ type: 'opened' }),
     backOff: (_claim, _delayMs, _reason, signal) => untilLeft(signal),

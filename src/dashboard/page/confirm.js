@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { html } from './html.js';
 
 /** @typedef {{ question: string, yes: string, act: () => Promise<string> }} Question */
@@ -9,7 +9,8 @@ import { html } from './html.js';
  */
 export function Confirm({ asked, onAnswer }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => dialog.current?.showModal(), []);
+  // At once: a key that is pressed as soon as the question is there belongs to it.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   // Closed first, so that the focus goes back before it is gone; the browser closes it by itself with Escape.
   const answer = (/** @type {string} */ value) => dialog.current?.close(value);
   return html`

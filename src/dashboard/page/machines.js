@@ -4,12 +4,12 @@ import { html } from './html.js';
 /** @import { Chart, ChartEdge, ChartState, States } from '../frame.ts' */
 
 const TITLES = new Map([
-  ['user', 'Users at work'],
+  ['user', 'Users'],
   ['supervisor', 'Brokers'],
   ['delivery', 'Callbacks being made'],
 ]);
 const NOTES = new Map([
-  ['user', 'One actor for each user with work, at all brokers'],
+  ['user', 'One actor for each user with work, and for up to two seconds after it, at all brokers'],
   ['supervisor', 'One supervisor in each'],
   ['delivery', 'One actor for each user and URL with a callback due, at all brokers'],
 ]);

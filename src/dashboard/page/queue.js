@@ -24,6 +24,8 @@ const AT_END = 8;
  */
 export function QueueView({ userId, showContent, ask, close }) {
   const [queue, setQueue] = useState(/** @type {Queue | undefined} */ (undefined));
+  /** The message in work, and when none is any more the last one. */
+  const [followed, setFollowed] = useState(/** @type {string | null} */ (null));
   const [fault, setFault] = useState('');
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
   const path = queuePath(userId);
@@ -37,7 +39,9 @@ export function QueueView({ userId, showContent, ask, close }) {
     const look = async () => {
       while (!signal.aborted) {
         try {
-          setQueue(await json(path, { signal }));
+          const now = await json(path, { signal });
+          setQueue(now);
+          setFollowed((before) => now.current_message_id ?? before);
           setFault('');
         } catch (error) {
           if (!signal.aborted) setFault(String(error instanceof Error ? error.message : error));
@@ -79,8 +83,8 @@ export function QueueView({ userId, showContent, ask, close }) {
           <p>State: <strong>${queue.state}</strong>. Waiting: <strong>${queue.queue_length}</strong>.</p>
           ${queue.queue_length > 0 && html`<p><button type="button" onClick=${clear}>Cancel all that wait</button></p>`}
           ${
-            queue.current_message_id &&
-            html`<${Events} key=${queue.current_message_id} userId=${userId} messageId=${queue.current_message_id} showContent=${showContent} />`
+            followed &&
+            html`<${Events} key=${followed} userId=${userId} messageId=${followed} runs=${followed === queue.current_message_id} showContent=${showContent} />`
           }
           ${queue.messages.length > 0 && html`<${Messages} messages=${queue.messages} cancel=${cancel} />`}
         `
@@ -125,8 +129,8 @@ function Messages({ messages, cancel }) {
   `;
 }
 
-/** @param {{ userId: string, messageId: string, showContent: boolean }} props */
-function Events({ userId, messageId, showContent }) {
+/** @param {{ userId: string, messageId: string, runs: boolean, showContent: boolean }} props */
+function Events({ userId, messageId, runs, showContent }) {
   const [told, setTold] = useState(/** @type {readonly Told[]} */ ([]));
   const [fault, setFault] = useState('');
   const list = useRef(/** @type {HTMLOListElement | null} */ (null));
@@ -158,10 +162,10 @@ function Events({ userId, messageId, showContent }) {
   }, []);
 
   return html`
-    <h3>Events of the running message <code class="id">${messageId}</code></h3>
+    <h3>Events of the ${runs ? 'running message' : 'message that ran last'} <code class="id">${messageId}</code></h3>
     ${!showContent && html`<p><small>Texts are not shown (DASHBOARD_SHOW_CONTENT).</small></p>`}
     <p class="fault" role="status">${fault}</p>
-    <ol class="events" ref=${list} tabindex="0" aria-label="Events of the running message">
+    <ol class="events" ref=${list} tabindex="0" aria-label="Events of the message">
       ${told.map(
         ({ key, id, name, told: text }) =>
           html`<li key=${key}><span class="n">${id ?? ''}</span> <strong>${name}</strong> ${text}</li>`,

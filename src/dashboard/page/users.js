@@ -39,7 +39,7 @@ export function Users({ atWork, delayed, open }) {
           <${AtWork} turns=${working} open=${open} />
         </div>
         <div>
-          <h3>Waiting longest</h3>
+          <h3>Waiting longest <small>the first 20</small></h3>
           <${Stale} list=${delayed} />
           ${delayed && html`<${Waiting} queues=${waiting} open=${open} />`}
         </div>

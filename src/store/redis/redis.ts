@@ -95,6 +95,8 @@ export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
   /** Of claims that have no answer yet: asked again under the same nonce, Redis gives the same claim. */
   readonly #nonces = new Map<string, string>();
+  /** Queues into which something was to be put, and claimed, under a nonce that must not be forgotten before it was found. */
+  readonly #late = new Set<string>();
   #onNotice: (notice: Notice) => void = () => {};
 
   /** Connects in the background: Redis may be away now, and come and go later. */
@@ -124,8 +126,13 @@ export class RedisStore implements Store {
     if (callback) args.push('callback_url', callback.url, 'callback', callback.details, 'callback_from', callback.from);
     const script = interrupt ? SCRIPTS.interrupt : SCRIPTS.enqueue;
     const wish = { queue, by: trace.requestId };
-    const reply = await this.#confirmed(script, wish, args, async (answer) => {
+    const unconfirmed = async (answer: unknown) => {
       if (Array.isArray(answer) && answer[0] === 'claimed') await this.#unclaim(queue, answer[1]);
+    };
+    const reply = await this.#confirmed(script, wish, args, unconfirmed).catch((error: unknown) => {
+      // It may still happen, after a claim has found nothing.
+      if (begin) this.#late.add(queue);
+      throw error;
     });
     // Only the place of what was accepted as a matter of course. Should that be a repeat, and the first call have claimed it, it
     // will be claimed again under the same nonce.
@@ -133,7 +140,7 @@ export class RedisStore implements Store {
     const [type, first, status, position] = list(reply);
     switch (type) {
       case 'claimed':
-        this.#nonces.delete(queue);
+        this.#forgetNonce(queue);
         return { type: 'queued', position: 1, claimed: { ...this.#tellClaimed(queue, first), payload } };
       case 'interrupting':
         this.#sayCancelled(text(status), queue, integer(position));
@@ -200,9 +207,17 @@ export class RedisStore implements Store {
       begins: true,
       unconfirmed: (answer) => this.#unclaim(queue, answer),
     });
-    this.#nonces.delete(queue);
-    if (reply === null) return undefined;
+    if (reply === null) {
+      if (!this.#late.has(queue)) this.#forgetNonce(queue);
+      return undefined;
+    }
+    this.#forgetNonce(queue);
     return this.#tellClaimed(queue, reply);
+  }
+
+  #forgetNonce(queue: string): void {
+    this.#nonces.delete(queue);
+    this.#late.delete(queue);
   }
 
   /** A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again. */
@@ -216,7 +231,7 @@ export class RedisStore implements Store {
   async #unclaim(queue: string, reply: unknown): Promise<void> {
     try {
       if (reply !== null) await this.release(claimOf(queue, reply).claim, { called: false, delayMs: 0 });
-      this.#nonces.delete(queue);
+      this.#forgetNonce(queue);
     } catch {
       // Whether it is given back is not known: under the same nonce it is claimed again as the same attempt.
     }
