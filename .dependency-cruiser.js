@@ -105,7 +105,7 @@ export default {
           '^src/store/(store|events|result)[.]ts$',
           '^src/callbacks/details[.]ts$',
           '^src/worker/origins[.]ts$',
-          '^src/(cursor|errors|ids|json|log|patience|trace)[.]ts$',
+          '^src/(content|cursor|errors|ids|json|log|patience|trace)[.]ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

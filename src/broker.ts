@@ -194,6 +194,8 @@ export async function startBroker(
 
   const stop = async () => {
     accepting = false;
+    const { held: calls } = slots;
+    log.info({ calls, within_seconds: config.shutdownMs / 1000 }, 'stopping: open worker calls may finish');
     const steps: (() => unknown)[] = [
       () => sweeper.drain(),
       () => users.drain(config.shutdownMs),
@@ -218,6 +220,7 @@ export async function startBroker(
         log.error({ err: error }, 'a part could not be stopped');
       }
     }
+    log.info('stopped');
   };
 
   try {

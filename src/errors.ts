@@ -36,3 +36,9 @@ export class ClaimLost extends Error {
     this.name = 'ClaimLost';
   }
 }
+
+/** What is behind a fault, in a sentence for the log. */
+export function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : causeOf(error.cause);
+}

@@ -15,16 +15,14 @@ try {
   const broker = await startBroker(config, log, { metrics });
 
   let stopping = false;
-  const stop = async (signal: string) => {
+  const stop = async () => {
     if (stopping) process.exit(1);
     stopping = true;
-    log.info({ signal }, 'stopping: open worker calls may finish');
     await broker.stop();
-    log.info('stopped');
     process.exit(0);
   };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
 } catch (error) {
   process.stderr.write(
     `${error instanceof ConfigFault ? error.message : `The broker cannot start: ${reason(error)}`}\n`,

@@ -53,7 +53,7 @@ const GAUGES: readonly Reading[] = [
   ['broker_worker_up', '1 while the worker is healthy and calls are made to it.', ({ workerUp }) => Number(workerUp)],
   [
     'broker_worker_calls_open',
-    'Slots held for worker calls at this broker, to claim before them and to settle after them included.',
+    'Worker calls of this broker that are open, about to be made, or being settled.',
     ({ calls }) => calls,
   ],
   ['broker_worker_calls_limit', 'How many of them there are (WORKER_CONCURRENCY).', ({ callLimit }) => callLimit],
@@ -97,13 +97,13 @@ export class Metrics {
     'broker_worker_calls_total',
     'outcome',
     OUTCOMES,
-    'Worker calls, by what came of them.',
+    'Attempts, by what the worker said first: opened (an event), refused (nothing, or to try again), ended (a final error).',
   );
   readonly callbacks = this.#counter(
     'broker_callbacks_total',
     'status',
     DELIVERIES,
-    'Callbacks, by what became of them.',
+    'Callbacks, by what became of them: delivered, undelivered (given up), silent (there was nothing to tell).',
   );
   readonly refusals = this.#counter(
     'broker_refusals_total',

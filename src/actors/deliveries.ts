@@ -9,7 +9,7 @@ import type { Composer } from '../callbacks/composer.ts';
 import { Delivery } from '../callbacks/delivery.ts';
 import type { Endpoints } from '../callbacks/endpoint.ts';
 import type { Tokens } from '../callbacks/tokens.ts';
-import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import { ClaimLost, causeOf, StoreUnavailable } from '../errors.ts';
 import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
@@ -125,7 +125,8 @@ export class Deliveries {
         reportFault: ({ context }, { error }) => {
           const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
           const about = this.#about(context.destination);
-          log[known ? 'warn' : 'error']({ ...about, err: error }, 'a callback was left for now');
+          if (known) log.warn({ ...about, reason: causeOf(error) }, 'a callback was left for now');
+          else log.error({ ...about, err: error }, 'a callback was left for now');
         },
       },
     });
@@ -245,7 +246,7 @@ export class Deliveries {
         this.#live.get(keyOf({ queue, url }))?.send({ type: 'claim.lost', token });
       }
     } catch (error) {
-      this.#parts.log.warn({ err: error }, 'claims of callbacks could not be renewed');
+      this.#parts.log.warn({ reason: causeOf(error) }, 'claims of callbacks could not be renewed');
     }
   }
 }

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Claim, Destination, Opening, Outcome, Settled } from '../../machines/events.ts';
 import { backOffMs } from '../back-off.ts';
-import { ClaimLost, StoreUnavailable } from '../errors.ts';
+import { reasonOf } from '../content.ts';
+import { ClaimLost, causeOf, StoreUnavailable } from '../errors.ts';
 import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { CANCELLED, processingEvent } from '../store/events.ts';
@@ -251,9 +252,7 @@ export class Effects {
     );
     this.#metrics.ended(workedMs);
     const level = outcome.status === 'failed' ? 'warn' : 'info';
-    // What went wrong in the worker's own words may hold some of the message.
-    const code = outcome.status === 'completed' ? undefined : outcome.code;
-    writeLine(this.#log, level, 'ended', () => ({ ...storyOf(turn), status: outcome.status, code }));
+    writeLine(this.#log, level, 'ended', () => ({ ...storyOf(turn), status: outcome.status, ...failureOf(outcome) }));
     this.#callBack(turn);
     const next = settled.next && new Turn(settled.next);
     if (!next || (!signal.aborted && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
@@ -294,7 +293,8 @@ export class Effects {
   reportFault(queue: string, claim: Claim | undefined, error: unknown): void {
     const known = error instanceof ClaimLost || error instanceof StoreUnavailable;
     const about = claim ? storyOf(Turn.of(claim)) : { queue };
-    this.#log[known ? 'warn' : 'error']({ ...about, err: error }, 'a queue was left for now');
+    if (known) this.#log.warn({ ...about, reason: causeOf(error) }, 'a queue was left for now');
+    else this.#log.error({ ...about, err: error }, 'a queue was left for now');
   }
 
   /** Gives back what a queue holds here after its actor broke. */
@@ -325,4 +325,11 @@ export class Effects {
     work.then(forget, forget);
     return work;
   }
+}
+
+/** Why a message ended otherwise than completed, without the worker's own words: they may hold some of the message. */
+function failureOf(outcome: Outcome): { readonly code?: string; readonly reason?: string } {
+  if (outcome.status === 'completed') return {};
+  const { code, error } = outcome;
+  return { code, reason: reasonOf(code, error, false) };
 }

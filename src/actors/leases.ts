@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Claim } from '../../machines/events.ts';
+import { causeOf } from '../errors.ts';
 import { writeLine } from '../log.ts';
 import type { CancelledClaim, Renewal, Store } from '../store/store.ts';
 import { storyOf } from '../trace.ts';
@@ -120,7 +121,7 @@ export class Leases {
         (claim, renewal) => this.#told(claim, renewal, sentAt),
       );
     } catch (error) {
-      this.#log.warn({ err: error }, 'some claims could not be renewed');
+      this.#log.warn({ reason: causeOf(error) }, 'some claims could not be renewed');
     }
     for (const held of asked) held.underWay = false;
   }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Destination } from '../../machines/events.ts';
+import { causeOf } from '../errors.ts';
 import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
@@ -142,7 +143,7 @@ export class Sweeper {
       if (!isFirst) this.#log.info(lasted, 'the store answers again');
     } else if (state === 'in part')
       this.#log.warn('a part of the store does not answer, or its replica does not keep up: its queues stand still');
-    else this.#log.warn({ err: error }, 'the store does not answer');
+    else this.#log.warn({ reason: causeOf(error) }, 'the store does not answer, or cannot be written');
   }
 
   #look(): void {

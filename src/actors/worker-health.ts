@@ -22,6 +22,7 @@ export class WorkerHealth {
   readonly #actor: Actor<typeof workerHealthMachine>;
   readonly #known = Promise.withResolvers<void>();
   readonly #log: Logger;
+  #isKnown = false;
   #status: WorkerStatus = { connected: false, circuit: 'closed', since: Date.now() };
 
   constructor(parts: { worker: Worker; slots: Slots; log: Logger; inspection?: Inspection }) {
@@ -76,17 +77,25 @@ export class WorkerHealth {
     if (connected === undefined) return;
     const circuit = snapshot.matches('open') ? 'open' : snapshot.matches('halfOpen') ? 'half_open' : 'closed';
     const before = this.#status;
-    if (connected !== before.connected || circuit !== before.circuit) {
-      const since = isIll({ connected, circuit }) === isIll(before) ? before.since : Date.now();
-      this.#status = { connected, circuit, since };
-      const level = connected && circuit !== 'open' ? 'info' : 'warn';
-      this.#log[level]({ worker_connected: connected, circuit }, "the worker's health changed");
-    }
+    const ill = isIll({ connected, circuit });
+    const hasTurned = ill !== isIll(before);
+    this.#status = { connected, circuit, since: hasTurned ? Date.now() : before.since };
+    // That it is well from the start is no news; nor is each try while calls are refused.
+    if (this.#isKnown ? hasTurned || connected !== before.connected : ill) this.#tell();
+    this.#isKnown = true;
     this.#known.resolve();
+  }
+
+  #tell(): void {
+    const { connected, circuit, since } = this.#status;
+    const about = { worker_connected: connected, circuit, since: new Date(since).toISOString() };
+    if (!isIll(this.#status)) this.#log.info(about, 'the worker answers, and calls are made');
+    else if (!connected) this.#log.warn(about, 'the worker does not answer');
+    else this.#log.warn(about, 'the worker says that it is well, and calls do not get through: only a few are tried');
   }
 }
 
-/** The worker does not answer, or no calls are made to it. */
+/** The worker does not answer, or no calls are made to it but a few to try. */
 export function isIll({ connected, circuit }: Pick<WorkerStatus, 'connected' | 'circuit'>): boolean {
-  return !connected || circuit === 'open';
+  return !connected || circuit !== 'closed';
 }

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
+import { beginning, reasonOf } from '../content.ts';
 import { charts } from '../dashboard/chart.ts';
-import { beginning, reasonOf } from '../dashboard/content.ts';
 import { objectIn } from '../json.ts';
 import { type Dialect, EVENTS } from '../stream/dialect.ts';
 import { dataOf, type Frame, frameOf } from '../stream/run.ts';

@@ -41,11 +41,11 @@ export const getLive: Middleware = (ctx) => {
 };
 
 /** `GET /health/ready`: this broker may get traffic. */
-export function getReady({ store, accepting }: Services): Middleware {
+export function getReady({ store, sweeper, accepting }: Services): Middleware {
   return async (ctx) => {
     let status = 'ready';
     if (!accepting()) status = 'draining';
-    else if (!(await soon(store.ping().then(() => true)))) status = 'store_unavailable';
+    else if (sweeper.state === 'away' || !(await soon(store.ping().then(() => true)))) status = 'store_unavailable';
     ctx.status = status === 'ready' ? 200 : 503;
     ctx.body = { status };
   };

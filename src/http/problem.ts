@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { Refusal, StoreUnavailable } from '../errors.ts';
+import { causeOf, Refusal, StoreUnavailable } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -40,6 +40,7 @@ export function logRefusal(
     path: ctx.path,
     status,
     code,
+    reason: error instanceof StoreUnavailable ? causeOf(error) : undefined,
     err: status === 500 ? error : undefined,
   }));
 }

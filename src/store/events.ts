@@ -4,7 +4,7 @@ import type { LogEvent, MessageStatus } from './store.ts';
 /** The events the broker itself writes into a message's log, the same in every store. */
 
 /** The reason told when a message's claim ran out or was given up, and it is claimed anew. */
-export const TAKEN_OVER = 'the broker that worked on it stopped';
+export const TAKEN_OVER = 'the broker that worked on it stopped, or lost the store';
 
 /** How a message ends that is cancelled, and one that nobody could work on in time. */
 export const CANCELLED = {

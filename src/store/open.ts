@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { causeOf } from '../errors.ts';
 import { EmbeddedStore } from './embedded/embedded.ts';
 import { RedisStore } from './redis/redis.ts';
 import type { Store, StoreSettings } from './store.ts';
@@ -36,10 +37,10 @@ export async function openStore(choice: StoreChoice, log: Logger, settings: Stor
     (warnings) => {
       for (const warning of warnings) log.warn(warning);
     },
-    (error: unknown) => log.warn({ err: error }, 'Redis did not tell how it keeps what it is given'),
+    (error: unknown) => log.warn({ reason: causeOf(error) }, 'Redis did not tell how it keeps what it is given'),
   );
   redis.ping().catch((error: unknown) => {
-    log.warn({ err: error }, 'Redis is away; the broker starts all the same and waits for it');
+    log.warn({ reason: causeOf(error) }, 'Redis is away; the broker starts all the same and waits for it');
   });
   return redis;
 }

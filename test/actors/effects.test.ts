@@ -131,12 +131,13 @@ test('of a queue that is left, or whose actor broke, a line tells which message 
   const claim = await effects.claim('u', new AbortController().signal);
   effects.reportFault('u', claim, new Error('a fault'));
   await effects.abandon('u', new Error('broken'));
+  const told = lines.filter(({ msg }) => msg !== 'the worker does not answer');
   t.deepEqual(
-    lines.map(({ msg }) => msg),
+    told.map(({ msg }) => msg),
     ['a queue was left for now', "a queue's actor broke", 'handed over'],
   );
   const known = { request_id: 'r', message_id: 'm', user_id: 'naomi', queue: 'u', attempt: 1 };
-  for (const line of lines) t.like(line, known);
+  for (const line of told) t.like(line, known);
   effects.reportFault('u', undefined, new Error('a fault'));
   t.like(lines.at(-1), { queue: 'u', msg: 'a queue was left for now' });
 });

@@ -1,6 +1,6 @@
 import { get } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
-import { reasonOf } from '../../src/dashboard/content.ts';
+import { reasonOf } from '../../src/content.ts';
 import { BROKER_KEYS } from '../../src/store/redis/keys.ts';
 import { aBroker, aStore, aSystem, aWorker, STORES } from '../helpers/broker.ts';
 import { Client, theEnd } from '../helpers/client.ts';

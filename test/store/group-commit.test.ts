@@ -33,14 +33,16 @@ test('whoever is answered is in the file: it survives a kill -9 with the first a
   t.is(await waitingIn(t, directory), 10, 'all that was asked for in one turn is committed together');
 });
 
-for (const [when, ...how] of [
-  ['as a turn is committed', '3', '20000'],
-  ['in the middle of a turn', '40', '100000'],
+for (const [when, swept, ...how] of [
+  ['as a turn is committed', 'sweep StoreUnavailable', '3', '20000'],
+  // It still has room for smaller turns.
+  ['in the middle of a turn', 'sweep well', '40', '100000'],
 ] as const) {
   test(`a file that can grow no more ${when}: each message is in it or refused, and all goes on once it can`, async (t) => {
     const directory = aDirectory(t);
     const lines = written(directory, 6_000_000, ...how, 'refused');
-    const [waiting, accepted, last] = lines.splice(-3);
+    const [sweep, waiting, accepted, last] = lines.splice(-4);
+    t.is(sweep, swept);
     const queued = lines.filter((line) => line.startsWith('queued '));
     const refused = lines.filter((line) => line.startsWith('StoreUnavailable '));
     t.is(queued.length + refused.length, lines.length);

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { Redis } from 'ioredis';
-import { ClaimLost, StoreUnavailable } from '../../src/errors.ts';
+import { ClaimLost, causeOf, StoreUnavailable } from '../../src/errors.ts';
 import { baseOf, brokerChannel, channelOf, shardOf } from '../../src/store/redis/keys.ts';
 import { RedisStore } from '../../src/store/redis/redis.ts';
 import type { StoreSettings } from '../../src/store/store.ts';
@@ -15,6 +15,7 @@ import {
   FAILED,
   filled,
   type Place,
+  queued,
   renew,
   settingsOf,
   settled,
@@ -119,6 +120,26 @@ test.serial(
     t.deepEqual((await renew(other, [claim])).renewed, [claim]);
   },
 );
+
+test.serial('a Redis that answers and can write nothing is not said to be well, until it can', async (t) => {
+  const own = await startRedis();
+  t.teardown(() => own.stop());
+  const store = aStore(t, own.url);
+  const { id } = await queued(store, 'u');
+  t.true((await store.sweep(10)).complete);
+  for (const [broken, mended] of [
+    ['CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
+    ['CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-to-write 0'],
+  ] as const) {
+    await own.say(broken);
+    const fault = await t.throwsAsync(store.enqueue(aMessage('u')), { instanceOf: StoreUnavailable });
+    t.regex(causeOf(fault), /^(OOM|NOREPLICAS) /);
+    await t.throwsAsync(store.sweep(10), { instanceOf: StoreUnavailable });
+    await own.say(mended);
+    t.like(await store.sweep(10), { due: ['u'], complete: true });
+  }
+  t.is((await store.claim('u'))?.messageId, id);
+});
 
 test.serial('a part of the store that does not answer holds up no other', async (t) => {
   const { url, raw } = await client(t);

@@ -10,6 +10,9 @@ type Value = string | number | null;
  */
 const CHECKPOINT_PAGES = 4000;
 
+/** A file that has no room for so much is full. */
+const ROOM_BYTES = 131_072;
+
 /** A statement, and the names of the columns it answers. */
 type Prepared = { readonly statement: StatementSync; readonly columns: readonly string[] };
 
@@ -59,6 +62,16 @@ export class Database {
   /** Throws StoreUnavailable. */
   commit(): void {
     this.ask(() => this.#db.exec('COMMIT'));
+  }
+
+  /** Fails, now or with the commit, if there is no room for what a message or two may take. `clear` is to follow. */
+  fill(): void {
+    this.run('INSERT OR REPLACE INTO payloads (message, payload) VALUES (-1, ?)', ' '.repeat(ROOM_BYTES));
+  }
+
+  /** Gives the room free that was taken to see whether it is there. */
+  clear(): void {
+    this.run('DELETE FROM payloads WHERE message = -1');
   }
 
   /** No more, also, when SQLite has rolled back by itself, as it may when it cannot write. */

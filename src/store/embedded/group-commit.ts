@@ -22,6 +22,10 @@ export class GroupCommit {
   #asked: Asked[] = [];
   #news: (() => void)[] = [];
   #commit: NodeJS.Immediate | undefined;
+  /** What was to be written last could not be: until it can, each commit tries, so that the sweeps tell. */
+  #isFull = false;
+  /** The last commit took room to see whether it is there. */
+  #isFilled = false;
 
   constructor(db: Database, counters: Counters, undone: () => void) {
     this.#db = db;
@@ -52,7 +56,11 @@ export class GroupCommit {
     if (!this.#commit) return;
     try {
       this.#counters.write();
+      if (this.#isFull) this.#db.fill();
+      else if (this.#isFilled) this.#db.clear();
       this.#db.commit();
+      this.#isFilled = this.#isFull;
+      this.#isFull = false;
     } catch (error) {
       this.#refuse(error);
       return;
@@ -116,6 +124,7 @@ export class GroupCommit {
 
   /** Nothing of what was asked for has happened. */
   #refuse(error: unknown): void {
+    this.#isFull = true;
     const unavailable = error instanceof StoreUnavailable ? error : new StoreUnavailable(error);
     for (const { refuse } of this.#undo()) refuse(unavailable);
   }

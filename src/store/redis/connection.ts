@@ -46,6 +46,7 @@ export class Connection {
   #becomingReady: Promise<void> | undefined;
   readonly #deadlines = new Deadlines();
   #gathering = false;
+  #refusesWrites = false;
 
   constructor(client: Client) {
     this.client = client;
@@ -79,9 +80,20 @@ export class Connection {
         this.#deadlines.drop(deadline);
       }
     } catch (error) {
+      if (refusesToWrite(error)) this.#refusesWrites = true;
       if (!isUnknownScript(error)) throw asOurs(error);
       return this.call(() => client.eval(script.lua, keys.length, ...keys, ...args), withinMs);
     }
+  }
+
+  /** Whether Redis, or a part of it, has last been seen to answer and to write nothing: it is full, or a replica. */
+  get refusesWrites(): boolean {
+    return this.#refusesWrites;
+  }
+
+  /** All of it has been seen to write. */
+  takesWrites(): void {
+    this.#refusesWrites = false;
   }
 
   /** Asks something else than a script. */
@@ -91,6 +103,7 @@ export class Connection {
       this.#together();
       return await inTime(ask(this.client), withinMs, () => this.#fault);
     } catch (error) {
+      if (refusesToWrite(error)) this.#refusesWrites = true;
       throw asOurs(error);
     }
   }
@@ -210,6 +223,11 @@ function isNotNow(error: unknown): boolean {
   // Only an answer of Redis is a ReplyError; all else is the connection's.
   if (error.name !== 'ReplyError') return !(error instanceof TypeError || error instanceof RangeError);
   return NOT_NOW.has(error.message.split(' ', 1)[0] ?? '');
+}
+
+/** It would answer questions all the same, and seem well. */
+function refusesToWrite(error: unknown): boolean {
+  return error instanceof Error && /^(OOM|READONLY|MISCONF|NOREPLICAS) /.test(error.message);
 }
 
 function isUnknownScript(error: unknown): boolean {

@@ -389,20 +389,27 @@ export class RedisStore implements Store {
   async sweep(limit: number): Promise<Sweep> {
     const { messageTtlMs, deadLetterRetentionMs } = this.#settings;
     const askedAt = performance.now();
+    const { refusesWrites } = this.#redis;
+    const args = [
+      limit,
+      messageTtlMs,
+      EXPIRE_AT_ONCE,
+      DELIVERIES_AT_ONCE,
+      deadLetterRetentionMs,
+      refusesWrites ? 1 : 0,
+    ];
     const answers = await answersOf(
       Array.from({ length: SHARDS }, async (_, shard) => {
         const base = baseOf(shard);
-        const answer = await this.#redis.run(
-          SCRIPTS.sweep,
-          [...shardKeys(base), outboxKey(base), deadKey(base)],
-          [limit, messageTtlMs, EXPIRE_AT_ONCE, DELIVERIES_AT_ONCE, deadLetterRetentionMs],
-        );
+        const keys = [...shardKeys(base), outboxKey(base), deadKey(base), markerKey(base)];
+        const answer = await this.#redis.run(SCRIPTS.sweep, keys, args);
         const [id, online] = list(answer).slice(-2);
         this.#replication.learn(shard, id, online, askedAt);
         return answer;
       }),
       ANSWERS_WITHIN_MS,
     );
+    if (refusesWrites && !answers.includes(undefined)) this.#redis.takesWrites();
     const overdue: string[] = [];
     const due: { queue: string; at: number }[] = [];
     const destinations: Destination[] = [];

@@ -1,12 +1,14 @@
 -- What one shard has to do, and its counts.
 --
--- KEYS    1 due   2 heads   3 counts   4 outbox   5 dead
+-- KEYS    1 due   2 heads   3 counts   4 outbox   5 dead   6 marker
 -- ARGV    1 at most so many due queues   2 how long a message may wait, in ms   3 at most so many queues where one is overdue
 --         4 at most so many destinations   5 for how long dead letters are kept, in ms
+--         6 '1': it fails where nothing can be written
 -- answer  {now, {queue, due...}, queues with work, waiting, processing, queued_at of the oldest waiting message or 0,
 --          {queue whose first message has waited for too long...}, {queue, url of a destination to which a callback is due...},
 --          callbacks in the outbox, dead letters, {messages accepted, completed, failed, cancelled, expired ever},
 --          the shard's master as `master.lua` tells it}
+if ARGV[6] == '1' then redis.call('SET', KEYS[6], '') end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

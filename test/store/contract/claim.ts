@@ -122,7 +122,11 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual((await logOf(store, queue, first.messageId))?.slice(3), [
       {
         name: 'retrying',
-        data: JSON.stringify({ message_id: message?.id, attempt: 2, reason: 'the broker that worked on it stopped' }),
+        data: JSON.stringify({
+          message_id: message?.id,
+          attempt: 2,
+          reason: 'the broker that worked on it stopped, or lost the store',
+        }),
       },
       { name: 'processing', data: JSON.stringify({ message_id: message?.id, attempt: 2 }) },
     ]);
