@@ -126,34 +126,35 @@ export class Users {
     enqueue: (begin: boolean) => Promise<Answer>,
     mayBegin: boolean,
   ): Promise<Answer> {
-    const { promise: claimed, resolve, reject } = Promise.withResolvers<ClaimedMessage | undefined>();
-    // Perhaps nobody waits for it.
-    claimed.catch(() => {});
-    const isAwaited = mayBegin && this.#await(queue, { sentAt: performance.now(), claimed });
-    if (isAwaited) this.#awaited += 1;
+    const awaited = mayBegin ? this.#await(queue) : undefined;
+    if (!awaited) {
+      const answer = await enqueue(false);
+      if (answer.type === 'queued') this.hint(queue);
+      return answer;
+    }
+    this.#awaited += 1;
     try {
-      const answer = await enqueue(isAwaited);
-      const isNew = answer.type === 'queued';
-      resolve(isNew ? answer.claimed : undefined);
-      if (isNew && !isAwaited) this.hint(queue);
+      const answer = await enqueue(true);
+      awaited.resolve(answer.type === 'queued' ? answer.claimed : undefined);
       return answer;
     } catch (error) {
-      if (error instanceof StoreUnavailable) reject(error);
-      else resolve(undefined);
+      if (error instanceof StoreUnavailable) awaited.reject(error);
+      else awaited.resolve(undefined);
       throw error;
     } finally {
-      if (isAwaited) this.#awaited -= 1;
+      this.#awaited -= 1;
     }
   }
 
-  /** Whether an actor waits from now on for what arrives, and does nothing else in its queue before. */
-  #await(queue: string, arrival: Arrival): boolean {
+  /** What an actor waits for from now on, and does nothing else in its queue before; undefined when none does. */
+  #await(queue: string): PromiseWithResolvers<ClaimedMessage | undefined> | undefined {
     const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
-    if (state !== 'idle' || this.#awaited >= this.#effects.slotsFree) return false;
-    this.#arriving.set(queue, arrival);
+    if (state !== 'idle' || this.#awaited >= this.#effects.slotsFree) return undefined;
+    const awaited = Promise.withResolvers<ClaimedMessage | undefined>();
+    this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise });
     this.#supervisor.send({ type: 'queue.work', queue });
     // Once it drains, the supervisor wakes nobody.
-    return !this.#arriving.delete(queue);
+    return this.#arriving.delete(queue) ? undefined : awaited;
   }
 
   claimLost(queue: string, token: number): void {

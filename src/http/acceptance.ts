@@ -36,16 +36,16 @@ export async function accept(
   streamed: boolean,
 ): Promise<Accepted> {
   const id = newId();
-  const { userId, ...rest } = message;
-  const { queue } = rest;
+  const { userId, queue, payload, deduplicationKeys, ifBusy, callback } = message;
   const trace: Trace = {
     ...traceOf(requestIdOf(ctx), ctx.get('traceparent'), ctx.get('tracestate')),
     userId: userId === queue ? undefined : userId,
   };
+  const stored: NewMessage = { id, queue, payload, trace, deduplicationKeys, ifBusy, callback };
   // Joined before the message exists, so that none of its events can be missed.
   const feed = streamed ? await hub.join(queue, id) : undefined;
   const enqueue = async (begin: boolean): Promise<Admitted> => {
-    const enqueued = admitted(await store.enqueue({ ...rest, id, trace }, begin));
+    const enqueued = admitted(await store.enqueue(stored, begin));
     bodies.release(ctx);
     const isNew = enqueued.type === 'queued';
     const messageId = isNew ? id : enqueued.id;

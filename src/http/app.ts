@@ -110,6 +110,7 @@ export function createApp(services: Services): Koa {
 
 /** The router would take a path that cannot be decoded as it is, and with it a user who does not exist. */
 function mustBeWellFormed(path: string): void {
+  if (!path.includes('%')) return;
   try {
     decodeURIComponent(path);
   } catch {
