@@ -40,10 +40,10 @@ export class Output {
     process.stderr.write(`${oneLine(line)}\n`);
   }
 
-  /** Why it did not work. */
-  fault(error: unknown): void {
-    if (this.#json) process.stderr.write(`${printableJson({ error: problem(error) })}\n`);
-    else this.note(sentence(error));
+  /** Why it did not work; of several, with which. */
+  fault(error: unknown, which?: { readonly message_id: string; readonly user_id: string }): void {
+    if (this.#json) process.stderr.write(`${printableJson({ ...which, error: problem(error) })}\n`);
+    else this.note(`${which ? `${which.message_id} of ${which.user_id}: ` : ''}${sentence(error)}`);
   }
 }
 

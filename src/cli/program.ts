@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addCancel } from './cancel.ts';
 import { addDeadLetters } from './dead-letters.ts';
+import { addDiscard } from './discard.ts';
 import { addHealth } from './health.ts';
 import { addQueue } from './queue.ts';
 import { addRetry } from './retry.ts';
@@ -21,7 +22,8 @@ export async function program(args: readonly string[], signal: AbortSignal): Pro
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
   for (const option of commonOptions()) broker.addOption(option);
-  for (const add of [addSend, addTail, addQueue, addCancel, addDeadLetters, addRetry, addHealth]) add(broker, session);
+  const commands = [addSend, addTail, addQueue, addCancel, addDeadLetters, addRetry, addDiscard, addHealth];
+  for (const add of commands) add(broker, session);
   await broker.parseAsync(args, { from: 'user' });
   return session.code;
 }

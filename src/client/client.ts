@@ -1,6 +1,6 @@
 import { Address } from './address.ts';
 import { Connection, type Fetch } from './connection.ts';
-import { type DeadLetterPage, deadLetterPage } from './dead-letter.ts';
+import { type DeadLetterPage, type Discarded, deadLetterPage, discarded } from './dead-letter.ts';
 import { BrokerError } from './error.ts';
 import type { BrokerEvent } from './event.ts';
 import { type Health, health } from './health.ts';
@@ -183,6 +183,20 @@ export class BrokerClient {
   ): Promise<Retried> {
     const path = `${messagePath(userId, messageId)}/retry${only ? `?only=${only}` : ''}`;
     return this.#connection.ask(path, retried, { ...options, method: 'POST' });
+  }
+
+  /**
+   * Lists a failed message no more, nor its callback if that was given up; with `only` that callback alone. The message can
+   * be looked at, and retried, until it is forgotten. `not_dead` (`409`) when it is no dead letter.
+   */
+  async discard(
+    userId: string,
+    messageId: string,
+    { only, ...options }: CallOptions & { readonly only?: 'callback' | undefined } = {},
+  ): Promise<Discarded> {
+    const query = new URLSearchParams({ user_id: userId, ...(only && { only }) });
+    const path = `/api/v1/dead-letters/${segment(messageId)}?${query}`;
+    return this.#connection.ask(path, discarded, { ...options, method: 'DELETE' });
   }
 
   /** How the broker is, also when it is unhealthy (`503`). Needs no key. */

@@ -1,4 +1,4 @@
-import { type Guard, list, nullable, number, type Other, object, text } from './guard.ts';
+import { type Guard, list, nullable, number, type Other, object, oneOf, text } from './guard.ts';
 
 /** A message that failed, or a callback that could not be made. */
 export type DeadLetter = {
@@ -20,6 +20,9 @@ export type DeadLetterPage = {
   readonly next_cursor: string | null;
 };
 
+/** A dead letter that is listed no more. */
+export type Discarded = { readonly message_id: string; readonly discarded: true };
+
 export const deadLetterPage: Guard<DeadLetterPage> = object({
   dead_letters: list(
     object({
@@ -35,3 +38,5 @@ export const deadLetterPage: Guard<DeadLetterPage> = object({
   ),
   next_cursor: nullable(text),
 });
+
+export const discarded: Guard<Discarded> = object({ message_id: text, discarded: oneOf(true) });

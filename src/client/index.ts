@@ -7,7 +7,7 @@ export {
   type StreamOptions,
 } from './client.ts';
 export type { Fetch } from './connection.ts';
-export type { DeadLetter, DeadLetterPage } from './dead-letter.ts';
+export type { DeadLetter, DeadLetterPage, Discarded } from './dead-letter.ts';
 export { BrokerError, type ClientCode, type FieldFault } from './error.ts';
 export type {
   BrokerEvent,

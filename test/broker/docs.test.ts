@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import { request } from 'undici';
 import { aBrowser } from '../client/browser.ts';
 import { barriers } from '../dashboard/tab.ts';
-import { aBroker, aStore } from '../helpers/broker.ts';
+import { aBroker, aStore, aSystem } from '../helpers/broker.ts';
 
 async function aPlace(t: ExecutionContext) {
   return { ...(await aStore(t, 'embedded')), BROKER_API_KEY: 'newest' };
@@ -78,6 +80,8 @@ test('/docs opens at once where no key is asked for, behind a path, too, and tel
   ];
   for (const name of rows)
     t.true((await page.getByRole('row', { name, includeHidden: true }).count()) > 0, String(name));
+  const usual = await page.locator('#postMessage > details').first().textContent();
+  t.regex(usual ?? '', /^\s*200\s*With Accept: text\/event-stream\. Server-sent events/);
   const contents = page.getByRole('navigation');
   t.is(await contents.getByRole('link', { name: /orgs/ }).count(), 1, 'what passes through is one');
 });
@@ -94,6 +98,67 @@ test('a key is not forgotten when the broker is away for a moment', async (t) =>
   await page.unroute('**/openapi.json');
   await page.getByRole('button', { name: 'Try again' }).click();
   await t.notThrowsAsync(page.getByRole('heading', { name: 'Accept a message' }).waitFor());
+});
+
+test('each operation has a curl line, which does what it says', async (t) => {
+  const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'newest' } });
+  const page = await aBrowser(t);
+  await page.goto(`${url}/docs`);
+  await enter(page, 'newest');
+  await page.getByRole('heading', { name: 'Accept a message' }).waitFor();
+  t.is(await page.locator('article:not(article article):not(:has(> .wide > .curl))').count(), 0);
+  t.is(await page.locator('article article .curl').count(), 0, 'what the broker asks others is none');
+  const lines = await page.locator('.curl').allTextContents();
+  for (const line of lines) t.regex(line, /^curl (-N )?(-X DELETE |-X POST )?'http:[^'{}]+'( |$)/);
+  t.deepEqual(
+    lines.filter((line) => !line.includes('"X-API-Key: $BROKER_API_KEY"')).map((line) => /:\d+(\S*)'/.exec(line)?.[1]),
+    [
+      '/public',
+      '/health',
+      '/health/live',
+      '/health/ready',
+      '/',
+      '/docs',
+      '/docs/docs.css',
+      '/dashboard',
+      '/dashboard/charts.json',
+    ],
+  );
+
+  const lineOf = (operation: string) => page.locator(`#${operation} > .wide > .curl`).textContent();
+  const run = async (line: string | null) => {
+    const env = { PATH: process.env['PATH'], BROKER_API_KEY: 'newest' };
+    const { stdout } = await promisify(execFile)('sh', ['-c', `${line} -s`], { env });
+    return stdout;
+  };
+  t.regex(await run(await lineOf('postMessage')), /\nevent: done\n/);
+  const code = (word: string) => new RegExp(`"code":"${word}"`);
+  for (const known of ['getStream', 'cancelMessage', 'retryMessage', 'discardDeadLetter']) {
+    t.regex(await run(await lineOf(known)), code('unknown_message'), known);
+  }
+  t.regex(await run(await lineOf('getQueue')), /"user_id":"ruth","queue_length":0/);
+  t.regex(await run(await lineOf('postChat')), /"responses":\[/);
+  t.regex(await run(await lineOf('getDocsFile')), /color-scheme/);
+});
+
+test('on a phone the contents of /docs are folded, and beside the page where there is room', async (t) => {
+  const { url } = await aBroker(t, await aStore(t, 'embedded'));
+  const page = await aBrowser(t);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${url}/docs`);
+  const heading = page.getByRole('heading', { level: 1 });
+  await heading.waitFor();
+  t.true(((await heading.boundingBox())?.y ?? 844) < 200);
+  const link = page.getByRole('link', { name: 'Cancel a message' });
+  t.false(await link.isVisible());
+  await page.getByText('Contents', { exact: true }).press('Enter');
+  await link.click();
+  t.is(new URL(page.url()).hash, '#cancelMessage');
+  await page.getByText('Contents', { exact: true }).press('Enter');
+  await link.waitFor({ state: 'hidden' });
+  await page.setViewportSize({ width: 1280, height: 844 });
+  await link.waitFor();
+  t.false(await page.getByText('Contents', { exact: true }).isVisible());
 });
 
 const ALL_IMPACTS = ['minor', 'moderate', 'serious', 'critical'];

@@ -169,6 +169,86 @@ test.serial('retry --callback makes the callback alone again', async (t) => {
   t.is(worker.calls.length, 1);
 });
 
+test.serial('retry --all tries each once, the oldest first, and goes on where one is refused; discard', async (t) => {
+  const endpoint = await anEndpoint(t, () => ({ status: 410 }));
+  const { run, client } = await aCli(t, { CALLBACK_ALLOW_HOSTS: endpoint.host, MAX_QUEUE_LENGTH: '1' });
+  const failing = async (user: string, more = {}) => {
+    const id = await client.send(user, '[[status=400]] in vain', more);
+    await client.all(user, id);
+    return id;
+  };
+  const ruths = [await failing('ruth'), await failing('ruth', { callback_url: endpoint.url })];
+  const letters = async () => lines((await run('dead-letters', '--json')).out);
+  while (!(await letters()).some(({ kind }) => kind === 'callback'));
+  const boazs = await failing('boaz');
+  const held = await client.send('boaz', '[[stall=1]]');
+  await client.streaming('boaz', held);
+  await client.send('boaz', 'next');
+
+  const nothing = { code: 0, out: '0 retried, 0 refused\n', err: '' };
+  t.deepEqual(await run('retry', '--all', '--code', 'worker_timeout'), nothing);
+  t.deepEqual(await run('retry', '--all', '--user', 'naomi'), nothing);
+  const given = await run('retry', '--all', '--callback');
+  t.deepEqual(given, { code: 0, out: `${ruths[1]} redelivering, of ruth\n1 retried, 0 refused\n`, err: '' });
+  await endpoint.until(() => endpoint.calls.length === 2);
+  while ((await letters()).length < 4);
+
+  const all = await run('retry', '--all', '--code', 'worker_rejected');
+  const queued = ruths.map((id) => `${id} queued, position \\d, of ruth\\n`).join('');
+  t.regex(all.out, new RegExp(`^${queued}2 retried, 1 refused\n$`));
+  t.regex(all.err, new RegExp(`^${boazs} of boaz: This user already has 1 message[^\n]+\n$`));
+  t.is(all.code, 1);
+
+  t.deepEqual(await run('discard', boazs, '--user', 'boaz'), { code: 0, out: `${boazs} discarded\n`, err: '' });
+  t.like(await run('discard', held, '--user', 'boaz'), { code: 1, out: '' });
+  t.false((await letters()).some(({ message_id }) => message_id === boazs));
+});
+
+/** A broker with two pages of dead letters, named by their users, which answers each retry with what is given for its user. */
+async function aShelf(t: ExecutionContext, pages: readonly (readonly string[])[], refusals: Record<string, number>) {
+  const asked: string[] = [];
+  const url = await aServer(t, (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://broker');
+    asked.push(decodeURIComponent(pathname.replace('/api/v1/', '')));
+    if (request.method === 'GET') {
+      const page = Number(searchParams.get('cursor') ?? 0);
+      const dead_letters = pages[page]?.map((user_id) => ({
+        ...{ kind: user_id.split(' ')[1] ?? 'message', user_id, message_id: user_id.slice(0, 1), attempts: 1 },
+        ...{ queued_at: 'q', failed_at: 'f', code: 'c', error: 'e' },
+      }));
+      response.end(JSON.stringify({ dead_letters, next_cursor: page + 1 < pages.length ? String(page + 1) : null }));
+      return;
+    }
+    const message_id = pathname.split('/').at(-2);
+    const status = refusals[message_id ?? ''];
+    if (status) response.writeHead(status).end(JSON.stringify({ code: `no_${status}`, detail: 'No.' }));
+    else response.end(JSON.stringify({ status: 'queued', message_id, queue_position: 1, stream_url: '/s' }));
+  });
+  return { asked, run: (...args: string[]) => start(t, ['retry', '--all', '--url', url, ...args]).ended };
+}
+
+test.serial(
+  'retry --all reads all pages first; what the broker says of one stops no other, what it says of itself does',
+  async (t) => {
+    const shelf = await aShelf(t, [['d', 'c', 'a callback'], ['..', 'b'], ['a']], { b: 409 });
+    const { code, out, err } = await shelf.run('--json');
+    const tried = (id: string) => `queue/${id}/messages/${id}/retry`;
+    t.deepEqual(shelf.asked, [...Array(3).fill('dead-letters'), ...['a', 'b', 'c', 'd'].map(tried)]);
+    t.is(code, 1);
+    t.deepEqual(
+      lines(out).map(({ message_id, user_id, retried, refused }) => message_id ?? { user_id, retried, refused }),
+      ['a', 'c', 'd', { user_id: undefined, retried: 3, refused: 2 }],
+    );
+    t.like(lines(err), [
+      { message_id: 'b', user_id: 'b', error: { code: 'no_409' } },
+      { message_id: '.', user_id: '..', error: { code: 'usage' } },
+    ]);
+
+    const away = await aShelf(t, [['c', 'b', 'a']], { b: 503 });
+    t.deepEqual(await away.run(), { code: 1, out: 'a queued, position 1, of a\n1 retried, 0 refused\n', err: 'No.\n' });
+  },
+);
+
 test.serial('each failure is told in one sentence, and the key in none', async (t) => {
   const { url } = await aSystem(t, 'embedded', { env: { BROKER_API_KEY: 'right' } });
   const nobody = await aFreeAddress();
@@ -206,6 +286,10 @@ test.serial('a command that is wrong is told so, with exit code 2', async (t) =>
     [/--url must be an http or https address, /, ['health', '--url', 'http://localhost:8000?key=secret']],
     [/It must be a whole number/, ['dead-letters', '--limit', 'all']],
     [/give either a message id or --waiting/, ['cancel']],
+    [/give either a message id or --all/, ['retry']],
+    [/give either a message id or --all/, ['retry', 'm', '--all']],
+    [/--code with --all alone/, ['retry', 'm', '--code', 'worker_error']],
+    [/missing required argument 'message-id'/, ['discard']],
     [/cannot be the id of a user or a message/, ['cancel', '..']],
     [/apiKey must be visible ASCII/, ['health', '--key', 'secret\n']],
   ];

@@ -40,12 +40,16 @@ for (const kind of STORES) {
     const letters = [...page.dead_letters, ...rest.dead_letters];
     t.deepEqual(letters.map(({ message_id }) => message_id).sort(), failed.sort());
     t.is(rest.next_cursor, null);
-    const [letter] = letters;
+    const [letter, other] = letters;
     t.like(letter, { kind: 'message', code: 'worker_rejected', attempts: 1 });
     t.is((await broker.retry(letter?.user_id ?? '', letter?.message_id ?? '')).status, 'queued');
     await client.all(letter?.user_id ?? '', letter?.message_id ?? '');
     const state = await broker.message(letter?.user_id ?? '', letter?.message_id ?? '');
     t.like(state, { status: 'completed', result: { responses: ['Hi'] } });
+    const [otherUser, otherId] = [other?.user_id ?? '', other?.message_id ?? ''];
+    await t.throwsAsync(broker.discard(otherUser, otherId, { only: 'callback' }), { code: 'not_dead' });
+    t.deepEqual(await broker.discard(otherUser, otherId), { message_id: otherId, discarded: true });
+    t.deepEqual((await broker.deadLetters()).dead_letters, []);
 
     t.like(await broker.health(), { status: 'healthy', store: kind });
   });

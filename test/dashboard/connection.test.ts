@@ -27,6 +27,7 @@ test.serial('a wrong key is told clearly, and a right one is kept for this tab o
   await page.fill('#key', 'right');
   await page.press('#key', 'Enter');
   await says(page, '#status', 'healthy');
+  t.is(await page.evaluate('document.activeElement.tagName'), 'H1');
   await page.reload();
   await says(page, '#status', 'healthy');
   t.is(await page.evaluate('localStorage.length'), 0);
@@ -86,11 +87,14 @@ test.serial("after a blip the page and a message's events go on where they were"
   await says(page, '.connection', /^\s*not connected/);
   await page.evaluate('scrollTo(0, 1e6)');
   t.true(await inSight(page, '.connection'));
+  await says(page, '.status.away', /^\s*healthy\s+at [\d:]+; how it is now is not known\s*$/);
+  t.deepEqual(await barriers(page), []);
   await says(page, '.queue .fault[role="status"]', /^Not connected/);
   call.say({ type: 'progress', text: 'In the beginning' });
   proxy.heal();
   await says(page, '.events li:nth-child(4)', /^4 progress/);
   await says(page, '.connection', 'live');
+  await says(page, '.status.healthy', 'healthy');
   t.is(await page.locator('.queue .fault[role="status"]').textContent(), '');
   call.say(COMPLETE);
   call.end();

@@ -63,6 +63,7 @@ test.serial('a user opens to the queue and to the live events of the running mes
   await says(page, '.queue p strong >> nth=0', 'idle');
   await says(page, '.queue h3', new RegExp(`Events of the message that ran last ${id}`));
   await says(page, '.events li:last-child', /done status: completed/);
+  t.is(await page.locator('.queue .fault[role="status"]').textContent(), '', 'an end is no lost connection');
   t.notRegex(await page.content(), /Secret|somebody/);
   await page.click('.queue .close');
   t.is(await page.evaluate('document.activeElement.id'), 'user');
@@ -113,6 +114,53 @@ test.serial('an opened user is in sight, outlasts a reload, and closes on the wa
   await says(page, 'h2#queue', `Queue of ${user}`);
   await page.click('.queue .close');
   t.is(new URL(page.url()).hash, '');
+  t.deepEqual(faults, []);
+});
+
+test.serial(
+  'a dead letter opens to the events of its message, also to those that come when it is retried',
+  async (t) => {
+    const { client, worker, page, faults } = await aDashboard(t);
+    const [id, other] = [
+      await client.send('ruth', '[[status=400]] Hi'),
+      await client.send('ruth', '[[status=400]] Hi'),
+    ];
+    await client.all('ruth', other);
+    await page.getByRole('button', { name: `ruth: events of message ${id}` }).press('Enter');
+    await says(page, '.queue h3', `Events of message ${id}`);
+    await says(
+      page,
+      '.events li:last-child',
+      /^3 error status: failed, code: worker_rejected, error: The worker answered 400/,
+    );
+    t.is(await page.evaluate('document.activeElement.id'), 'queue');
+    await page.getByRole('button', { name: `ruth: events of message ${other}` }).press('Enter');
+    await says(page, '.queue h3', `Events of message ${other}`);
+    await page.goBack();
+    await says(page, '.queue h3', `Events of message ${id}`);
+    await page.reload();
+    await says(page, '.events li:last-child', /^3 error/);
+    await page.click(`tr[data-message="${id}"] button:text("Retry")`);
+    await page.click('dialog button:text("Retry")');
+    await says(page, '.events li:last-child', /^6 error/);
+    t.is(await page.locator('.events li').count(), 6);
+    t.is(worker.calls.length, 3);
+    t.is(await page.locator('.queue .fault[role="status"]').textContent(), '');
+    t.deepEqual(faults, []);
+  },
+);
+
+test.serial('times are of 24 hours everywhere, and the zone is said once', async (t) => {
+  const { client, page, faults } = await aDashboard(t, {}, async (tab) => {
+    const session = await tab.context().newCDPSession(tab);
+    await session.send('Emulation.setTimezoneOverride', { timezoneId: 'Asia/Kolkata' });
+  });
+  const id = await client.send('ruth', '[[status=400]] Hi');
+  await client.all('ruth', id);
+  await says(page, `tr[data-message="${id}"] td[data-label="Failed"]`, /\d\d:\d\d:\d\d$/);
+  await says(page, '.facts .fact:first-child small', /^since (.*, )?\d\d:\d\d:\d\d$/);
+  await says(page, 'footer', /^\s*Times are those of Asia\/(Kolkata|Calcutta) \(GMT\+5:30\)\./);
+  t.is(await page.getByRole('link', { name: /HTTP interface/ }).getAttribute('href'), 'docs');
   t.deepEqual(faults, []);
 });
 

@@ -79,6 +79,7 @@ export function pause(ms) {
 
 /**
  * @typedef {object} Following
+ * @property {string} [after] id of the event to begin after
  * @property {AbortSignal} signal leaves the stream
  * @property {number} silentMs A broker that sends not one byte for so long is gone, whatever the connection says.
  * @property {readonly number[]} final refusals that no patience helps against
@@ -93,8 +94,8 @@ export function pause(ms) {
  * @param {Following} following
  */
 export async function follow(path, following) {
-  const { signal, final, onEvent, onConnection } = following;
-  let last = '';
+  const { after = '', signal, final, onEvent, onConnection } = following;
+  let last = after;
   const note = (/** @type {import('eventsource-parser').EventSourceMessage} */ event) => {
     last = event.id || last;
     onEvent(event);
@@ -126,8 +127,8 @@ async function read(path, { signal, silentMs, onConnection, onEvent }, after) {
       signal: AbortSignal.any([signal, silent.signal]),
       headers: { Accept: 'text/event-stream', ...(after ? { 'Last-Event-ID': after } : {}) },
     });
-    if (response.status === 204 || !response.body) return true;
     onConnection(true);
+    if (response.status === 204 || !response.body) return true;
     const parser = createParser({ onEvent });
     const decoder = new TextDecoder();
     const reader = response.body.getReader();

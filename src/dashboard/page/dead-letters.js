@@ -17,7 +17,7 @@ const SHOWN = '20';
  * @param {Frame['dead_letters']} props.newest
  * @param {boolean} props.showContent
  * @param {(question: Question) => void} props.ask
- * @param {(userId: string) => void} props.open
+ * @param {(userId: string, messageId: string) => void} props.open
  * @param {(error: unknown) => void} props.fail
  */
 export function DeadLetters({ newest, showContent, ask, open, fail }) {
@@ -75,7 +75,7 @@ export function DeadLetters({ newest, showContent, ask, open, fail }) {
  * @param {object} props
  * @param {DeadLetterView} props.letter
  * @param {(question: Question) => void} props.ask
- * @param {(userId: string) => void} props.open
+ * @param {(userId: string, messageId: string) => void} props.open
  * @param {() => Promise<void>} props.afterwards
  */
 function Row({ letter, ask, open, afterwards }) {
@@ -107,7 +107,7 @@ function Row({ letter, ask, open, afterwards }) {
     });
   return html`
     <tr data-message=${message_id}>
-      <th scope="row"><button type="button" class="link" onClick=${() => open(user_id)}>${user_id}</button></th>
+      <th scope="row"><button type="button" class="link" aria-label="${user_id}: events of message ${message_id}" onClick=${() => open(user_id, message_id)}>${user_id}</button></th>
       <td data-label="Message"><code class="id">${message_id}</code>${kind === 'callback' && ', its callback'}</td>
       <td data-label="Failed">${time(failed_at)}</td>
       <td data-label="Reason"><code>${code}</code> ${error}</td>

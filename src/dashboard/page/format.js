@@ -1,7 +1,8 @@
 const NUMBER = new Intl.NumberFormat('en');
 const RATE = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
-const TIME = new Intl.DateTimeFormat('en', { timeStyle: 'medium' });
-const DAY = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
+const TIME = new Intl.DateTimeFormat('en', { timeStyle: 'medium', hourCycle: 'h23' });
+const DAY = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' });
+const OFFSET = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' });
 
 /** What is not known. */
 const UNKNOWN = '–';
@@ -37,6 +38,17 @@ export function duration(seconds) {
 export function time(iso) {
   const at = new Date(iso);
   return (at.toDateString() === new Date().toDateString() ? TIME : DAY).format(at);
+}
+
+/** @param {number} seconds since 1970 */
+export function clock(seconds) {
+  return TIME.format(seconds * 1000);
+}
+
+/** Where all times are those of, and how far that is from UTC now. */
+export function zone() {
+  const offset = OFFSET.formatToParts().find(({ type }) => type === 'timeZoneName')?.value;
+  return `${OFFSET.resolvedOptions().timeZone} (${offset})`;
 }
 
 /** @param {number} bytes */

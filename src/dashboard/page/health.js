@@ -7,10 +7,10 @@ const STORE = { whole: 'answers', 'in part': 'answers in part', away: 'does not 
 const CIRCUIT = { closed: 'calls are made', open: 'no calls are made', half_open: 'a few calls are tried' };
 
 /**
- * How the broker is, at a glance.
- * @param {{ frame: Frame }} props
+ * How the broker is, at a glance; while it is away, how it was.
+ * @param {{ frame: Frame, away: boolean }} props
  */
-export function Health({ frame }) {
+export function Health({ frame, away }) {
   const { store, worker, counts, sample } = frame;
   const redis = store.kind === 'redis' ? 'Redis' : 'One file';
   const calls = worker.connected
@@ -19,7 +19,10 @@ export function Health({ frame }) {
   return html`
     <section aria-labelledby="health">
       <h2 id="health">Health</h2>
-      <p class="status ${frame.status}" role="status"><strong id="status">${frame.status}</strong></p>
+      <p class="status ${away ? 'away' : frame.status}">
+        <strong id="status" role="status">${frame.status}</strong>
+        ${away && html` <span>at ${time(frame.at)}; how it is now is not known</span>`}
+      </p>
       <dl class="facts">
         <${Fact} id="store" name="Store" value="${redis} ${STORE[store.state]}" note="since ${time(store.since)}" bad=${store.state !== 'whole'} />
         <${Fact} id="worker" name="Worker" value=${calls} note="since ${time(worker.since)}" bad=${!worker.connected || worker.circuit === 'open'} />

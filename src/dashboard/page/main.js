@@ -3,7 +3,7 @@ import { follow, forgetKey, hasKey, json, keepKey, queuePath, Refused } from './
 import { Brokers } from './brokers.js';
 import { Confirm } from './confirm.js';
 import { DeadLetters } from './dead-letters.js';
-import { time } from './format.js';
+import { time, zone } from './format.js';
 import { Health } from './health.js';
 import { html } from './html.js';
 import { KeyForm } from './key-form.js';
@@ -14,6 +14,7 @@ import { Users } from './users.js';
 
 /** @import { Chart, Column, Frame, Hour } from '../frame.ts' */
 /** @import { Question } from './confirm.js' */
+/** @typedef {{ userId: string, messageId: string | undefined }} Opened */
 
 const MOST_SAMPLES = 3600;
 /** The broker tells something each second. */
@@ -37,8 +38,8 @@ const model = {
   notice: '',
   /** @type {Question | undefined} */
   question: undefined,
-  /** Whose queue is open. @type {string | undefined} */
-  userId: undefined,
+  /** Whose queue is open, and for which message, if for one. @type {Opened | undefined} */
+  opened: undefined,
 };
 
 /** Ends the following of the broker. */
@@ -62,12 +63,12 @@ function show() {
 }
 
 /** @param {typeof model} props */
-function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, keyFault, notice, question, userId }) {
-  const lost = frame && !connected && !keyAsked;
+function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, keyFault, notice, question, opened }) {
+  const lost = frame !== undefined && !connected && !keyAsked;
   return html`
     <a class="skip" href="#main">To the content</a>
     <header>
-      <h1>Message broker</h1>
+      <h1 tabindex="-1">Message broker</h1>
       <p class="connection ${lost ? 'lost' : ''}" role="status">
         ${lost ? `not connected; as of ${time(frame.at)}` : connected ? 'live' : !keyAsked && 'connecting…'}
       </p>
@@ -79,9 +80,9 @@ function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, k
         frame &&
         !keyAsked &&
         html`
-          <${Health} frame=${frame} />
+          <${Health} frame=${frame} away=${lost} />
           <${Plots} columns=${columns} />
-          ${userId !== undefined && html`<${QueueView} key=${userId} userId=${userId} showContent=${showContent} ask=${ask} close=${closeQueue} />`}
+          ${opened && html`<${QueueView} key=${`${opened.messageId} ${opened.userId}`} ...${opened} showContent=${showContent} ask=${ask} close=${closeQueue} />`}
           <${Users} atWork=${frame.at_work} delayed=${frame.delayed} open=${openQueue} />
           <${DeadLetters} newest=${frame.dead_letters} showContent=${showContent} ask=${ask} open=${openQueue} fail=${tellFault} />
           <${Machines} charts=${charts} states=${frame.states} />
@@ -90,6 +91,9 @@ function Dashboard({ frame, columns, charts, showContent, connected, keyAsked, k
       }
       <p class="notice" role="status">${notice}</p>
     </main>
+    <footer>
+      <p>Times are those of ${zone()}. <a href="docs">The broker's HTTP interface</a></p>
+    </footer>
     ${question && html`<${Confirm} asked=${question} onAnswer=${answer} />`}
   `;
 }
@@ -143,14 +147,17 @@ function tellFault(error) {
   tell(error instanceof Refused ? error.message : 'The broker cannot be reached; nothing may have been done.');
 }
 
-/** @param {string} userId */
-function openQueue(userId) {
+/**
+ * @param {string} userId
+ * @param {string} [messageId]
+ */
+function openQueue(userId, messageId) {
   try {
     queuePath(userId);
   } catch (error) {
     return tellFault(error);
   }
-  history.pushState(null, '', `#${new URLSearchParams({ user: userId })}`);
+  history.pushState(null, '', `#${new URLSearchParams({ user: userId, ...(messageId && { message: messageId }) })}`);
   goByAddress();
 }
 
@@ -163,21 +170,22 @@ function closeQueue() {
 function goByAddress() {
   // The link to the content names no queue.
   if (location.hash === '#main') return;
-  const userId = new URLSearchParams(location.hash.slice(1)).get('user') || undefined;
+  const named = new URLSearchParams(location.hash.slice(1));
+  const [userId, messageId] = ['user', 'message'].map((name) => named.get(name) || undefined);
   if (userId === undefined) return leaveQueue();
   try {
     queuePath(userId);
   } catch (error) {
     return tellFault(error);
   }
-  if (model.userId === undefined) before = document.activeElement;
-  update({ userId, notice: '' });
+  if (!model.opened) before = document.activeElement;
+  update({ opened: { userId, messageId }, notice: '' });
   document.getElementById('queue')?.focus();
 }
 
 function leaveQueue() {
-  if (model.userId === undefined) return;
-  update({ userId: undefined });
+  if (!model.opened) return;
+  update({ opened: undefined });
   if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus();
   else document.getElementById('user')?.focus();
 }
@@ -187,6 +195,13 @@ function enter(key) {
   keepKey(key);
   update({ keyFault: '' });
   void connect();
+}
+
+/** The form for the key goes, and the focus that it had would be nowhere. */
+function enterPage() {
+  const { keyAsked } = model;
+  update({ connected: true, keyAsked: false });
+  if (keyAsked) document.querySelector('h1')?.focus();
 }
 
 function leave() {
@@ -204,7 +219,7 @@ async function connect() {
       signal,
       silentMs: SILENT_MS,
       final: [401, 403],
-      onConnection: (connected) => update(connected ? { connected, keyAsked: false } : { connected }),
+      onConnection: (connected) => (connected ? enterPage() : update({ connected })),
       onEvent: ({ event, data }) => {
         if (event === 'hour') takeHour(JSON.parse(data));
         else if (event === 'frame') takeFrame(JSON.parse(data));

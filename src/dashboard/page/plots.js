@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import { count, duration, rate } from './format.js';
+import { clock, count, duration, rate } from './format.js';
 import { html } from './html.js';
 
 /** @import { Column, Sample } from '../frame.ts' */
@@ -18,12 +18,6 @@ const HEIGHT = 150;
 const HOUR_SECONDS = 3600;
 /** Of a broker that has just started, no less is shown. */
 const LEAST_SECONDS = 120;
-const CLOCK = new Intl.DateTimeFormat('en', {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
 
 /** Of scales of time: in seconds, as they are read well. */
 const STEPS = [
@@ -144,7 +138,7 @@ function optionsOf({ lines, format, least, steps }, width) {
       y: { range: (_, __, to) => [0, Math.max(to ?? 0, least) * 1.1] },
     },
     axes: [
-      { ...axis, size: 30, space: 90, values: (_, values) => values.map((at) => CLOCK.format(at * 1000)) },
+      { ...axis, size: 30, space: 90, values: (_, values) => values.map(clock) },
       {
         ...axis,
         ...(steps && { incrs: steps }),

@@ -19,13 +19,18 @@ const MOST_SHOWN = 5000;
 const AT_END = 8;
 
 /**
- * One user's queue, and the live events of the message that is worked on.
- * @param {{ userId: string, showContent: boolean, ask: (question: Question) => void, close: () => void }} props
+ * One user's queue, and the live events of one of its messages: the one that is asked for, else the one that is worked on.
+ * @param {object} props
+ * @param {string} props.userId
+ * @param {string | undefined} props.messageId
+ * @param {boolean} props.showContent
+ * @param {(question: Question) => void} props.ask
+ * @param {() => void} props.close
  */
-export function QueueView({ userId, showContent, ask, close }) {
+export function QueueView({ userId, messageId, showContent, ask, close }) {
   const [queue, setQueue] = useState(/** @type {Queue | undefined} */ (undefined));
-  /** The message in work, and when none is any more the last one. */
-  const [followed, setFollowed] = useState(/** @type {string | null} */ (null));
+  /** The message that was asked for; else the one in work, and when none is any more the last one. */
+  const [followed, setFollowed] = useState(/** @type {string | null} */ (messageId ?? null));
   const [fault, setFault] = useState('');
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
   const path = queuePath(userId);
@@ -41,7 +46,7 @@ export function QueueView({ userId, showContent, ask, close }) {
         try {
           const now = await json(path, { signal });
           setQueue(now);
-          setFollowed((before) => now.current_message_id ?? before);
+          setFollowed((before) => messageId ?? now.current_message_id ?? before);
           setFault('');
         } catch (error) {
           if (!signal.aborted) setFault(String(error instanceof Error ? error.message : error));
@@ -72,6 +77,8 @@ export function QueueView({ userId, showContent, ask, close }) {
       },
     });
 
+  const runs = followed === queue?.current_message_id;
+  const which = runs ? 'the running message' : messageId ? 'message' : 'the message that ran last';
   return html`
     <section class="queue" aria-labelledby="queue">
       <h2 id="queue" ref=${heading} tabindex="-1">Queue of ${userId}</h2>
@@ -84,7 +91,7 @@ export function QueueView({ userId, showContent, ask, close }) {
           ${queue.queue_length > 0 && html`<p><button type="button" onClick=${clear}>Cancel all that wait</button></p>`}
           ${
             followed &&
-            html`<${Events} key=${followed} userId=${userId} messageId=${followed} runs=${followed === queue.current_message_id} showContent=${showContent} />`
+            html`<${Events} key=${followed} userId=${userId} messageId=${followed} which=${which} showContent=${showContent} />`
           }
           ${queue.messages.length > 0 && html`<${Messages} messages=${queue.messages} cancel=${cancel} />`}
         `
@@ -129,8 +136,8 @@ function Messages({ messages, cancel }) {
   `;
 }
 
-/** @param {{ userId: string, messageId: string, runs: boolean, showContent: boolean }} props */
-function Events({ userId, messageId, runs, showContent }) {
+/** @param {{ userId: string, messageId: string, which: string, showContent: boolean }} props */
+function Events({ userId, messageId, which, showContent }) {
   const [told, setTold] = useState(/** @type {readonly Told[]} */ ([]));
   const [fault, setFault] = useState('');
   const list = useRef(/** @type {HTMLOListElement | null} */ (null));
@@ -141,28 +148,42 @@ function Events({ userId, messageId, runs, showContent }) {
   }, [told]);
   useEffect(() => {
     const leave = new AbortController();
+    const { signal } = leave;
     const query = new URLSearchParams({ user_id: userId, message_id: messageId });
     let key = 0;
-    follow(`api/v1/dashboard/stream?${query}`, {
-      signal: leave.signal,
-      silentMs: SILENT_MS,
-      final: [401, 403, 404],
-      onConnection: (connected) => setFault(connected ? '' : 'Not connected; trying again.'),
-      onEvent: ({ id, event, data }) => {
-        key += 1;
-        const next = { key, id, ...tellingOf(event, JSON.parse(data)) };
-        if (list.current) {
-          const { scrollHeight, scrollTop, clientHeight } = list.current;
-          atEnd.current = scrollHeight - scrollTop - clientHeight <= AT_END;
-        }
-        setTold((before) => [...before.slice(1 - (atEnd.current ? SHOWN : MOST_SHOWN)), next]);
-      },
-    }).catch((error) => setFault(error.message));
+    let last = '';
+    let ended = false;
+    const take = (/** @type {import('eventsource-parser').EventSourceMessage} */ { id, event, data }) => {
+      key += 1;
+      last = id || last;
+      ended = event === 'done' || event === 'error';
+      const next = { key, id, ...tellingOf(event, JSON.parse(data)) };
+      if (list.current) {
+        const { scrollHeight, scrollTop, clientHeight } = list.current;
+        atEnd.current = scrollHeight - scrollTop - clientHeight <= AT_END;
+      }
+      setTold((before) => [...before.slice(1 - (atEnd.current ? SHOWN : MOST_SHOWN)), next]);
+    };
+    const read = async () => {
+      while (!signal.aborted) {
+        await follow(`api/v1/dashboard/stream?${query}`, {
+          after: last,
+          signal,
+          silentMs: SILENT_MS,
+          final: [401, 403, 404],
+          onConnection: (connected) => setFault(connected || ended ? '' : 'Not connected; trying again.'),
+          onEvent: take,
+        });
+        // One that has ended may be retried: its log goes on.
+        await pause(EVERY_MS);
+      }
+    };
+    read().catch((error) => setFault(error.message));
     return () => leave.abort();
   }, []);
 
   return html`
-    <h3>Events of the ${runs ? 'running message' : 'message that ran last'} <code class="id">${messageId}</code></h3>
+    <h3>Events of ${which} <code class="id">${messageId}</code></h3>
     ${!showContent && html`<p><small>Texts are not shown (DASHBOARD_SHOW_CONTENT).</small></p>`}
     <p class="fault" role="status">${fault}</p>
     <ol class="events" ref=${list} tabindex="0" aria-label="Events of the message">

@@ -8,11 +8,20 @@ function show(content) {
   render(content, document.getElementById('app'));
 }
 
+const narrow = matchMedia('(max-width: 48rem)');
+
+/** The contents are beside the page; where there is no room for that, they are folded above it. */
+function fold() {
+  const contents = document.querySelector('nav details');
+  if (contents) contents.open = !narrow.matches;
+}
+
 /** Shows the document, or why it is not to be had: a key that is wrong is forgotten, one of a broker that is away is not. */
 async function open() {
   try {
     const openApi = await json('openapi.json');
     show(html`<${Reference} openApi=${openApi} />`);
+    fold();
     // What a link to this page names is there only now.
     const target = document.getElementById(location.hash.slice(1)) ?? document.querySelector('h1');
     target.tabIndex = -1;
@@ -34,4 +43,5 @@ function enter(key) {
   void open();
 }
 
+narrow.addEventListener('change', fold);
 void open();

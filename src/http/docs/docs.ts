@@ -4,7 +4,7 @@ import type { Services } from '../app.ts';
 import { asset, content, withoutSlash } from '../assets.ts';
 import { openApiDocument } from '../openapi/document.ts';
 
-const FILES = ['docs.css', 'docs.js', 'markdown.js', 'reference.js', 'schema.js', 'table.js'];
+const FILES = ['curl.js', 'docs.css', 'docs.js', 'markdown.js', 'reference.js', 'schema.js', 'table.js'];
 
 /** What the page has of the dashboard, and under which address that is served. */
 const IMPORTS = {

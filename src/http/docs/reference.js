@@ -1,4 +1,5 @@
 import { html } from '../../dashboard/page/html.js';
+import { curlOf } from './curl.js';
 import { Markdown } from './markdown.js';
 import { Events, Schema, typeOf } from './schema.js';
 import { Table, Wide } from './table.js';
@@ -13,12 +14,15 @@ export function Reference({ openApi }) {
   }));
   return html`
     <nav aria-label="Contents">
-      ${sections.map((section) => html`<${Contents} ...${section} />`)}
-      <h2>More</h2>
-      <ul>
-        <li><a href="#elsewhere">Elsewhere</a></li>
-        <li><a href="#schemas">Schemas</a></li>
-      </ul>
+      <details>
+        <summary>Contents</summary>
+        ${sections.map((section) => html`<${Contents} ...${section} />`)}
+        <h2>More</h2>
+        <ul>
+          <li><a href="#elsewhere">Elsewhere</a></li>
+          <li><a href="#schemas">Schemas</a></li>
+        </ul>
+      </details>
     </nav>
     <main>
       <h1>${info.title} ${info.version}</h1>
@@ -43,7 +47,7 @@ export function Reference({ openApi }) {
 
 function operationsIn(paths) {
   return Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, operation]) => ({ methods: [method.toUpperCase()], path, operation })),
+    Object.entries(item).map(([method, operation]) => ({ methods: [method.toUpperCase()], paths: [path], operation })),
   );
 }
 
@@ -56,7 +60,7 @@ function grouped(operations) {
     return {
       ...first,
       methods: [...new Set(methods)],
-      path: `${first.path}, ${first.path}/…`,
+      paths: [...first.paths, `${first.paths[0]}/…`],
       operation: { ...first.operation, summary: group },
     };
   });
@@ -79,22 +83,26 @@ function Section({ name, description, operations, security }) {
     <section aria-label=${name}>
       <h2>${name}</h2>
       <${Markdown} text=${description} />
-      ${operations.map((each) => html`<${Operation} ...${each} security=${each.operation.security ?? security} />`)}
+      ${operations.map((each) => {
+        const keys = (each.operation.security ?? security).flatMap((one) => Object.keys(one));
+        return html`<${Operation} ...${each} keys=${keys} curl=${curlOf(each, keys.length > 0)} />`;
+      })}
     </section>
   `;
 }
 
-function Operation({ methods, path, operation, security }) {
+/** `keys`, `curl`: of what the broker is asked, and not of what it asks itself. */
+function Operation({ methods, paths, operation, keys, curl }) {
   const { operationId, summary, description, parameters = [], requestBody, responses, callbacks = {} } = operation;
-  const keys = security?.flatMap((each) => Object.keys(each));
   // What any request may have is told once, at the top.
   const own = parameters.filter(({ $ref }) => !$ref);
   return html`
     <article id=${operationId}>
       <h3>${summary}</h3>
-      <p class="path"><strong>${methods.join(', ')}</strong> <code>${path}</code></p>
+      <p class="path"><strong>${methods.join(', ')}</strong> <code>${paths.join(', ')}</code></p>
       <${Markdown} text=${description} title=${summary} />
       ${keys && html`<p>${keys.length ? `Key: ${keys.join(' or ')}` : 'No key is asked for.'}</p>`}
+      ${curl && html`<${Wide} title="curl: ${summary}"><pre class="curl">${curl}</pre><//>`}
       <${Table} title="Parameters of ${summary}" headings=${['Parameter', 'In', 'Type', 'Meaning']} rows=${own.map(parameterRow)} />
       ${requestBody && html`<h4>Body</h4><${Content} content=${requestBody.content} title="the body of ${summary}" />`}
       <h4>Answers</h4>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { EVENT_ID } from '../schema.ts';
-import { type Answer, header, parameters } from './operation.ts';
+import { type Answer, EXAMPLE_ID, header, parameters } from './operation.ts';
 
 /** What the engine answers, in its last event. The broker looks at none of it. */
 export const result = z
@@ -51,11 +51,11 @@ export const EVENTS = {
 
 const EXAMPLE = [
   'retry: 1000\n',
-  'id: 1\nevent: queued\ndata: {"message_id":"0199f3a2-4c1e-7000-8000-1b2c3d4e5f60","queue_position":1}\n',
-  'id: 2\nevent: processing\ndata: {"message_id":"0199f3a2-4c1e-7000-8000-1b2c3d4e5f60","attempt":1}\n',
+  `id: 1\nevent: queued\ndata: {"message_id":"${EXAMPLE_ID}","queue_position":1}\n`,
+  `id: 2\nevent: processing\ndata: {"message_id":"${EXAMPLE_ID}","attempt":1}\n`,
   'id: 3\ndata: {"type":"progress","text":"For God so loved the world"}\n',
   'id: 4\ndata: {"type":"complete","response":{"responses":["For God so loved the world"],"response_language":"en"}}\n',
-  'id: 5\nevent: done\ndata: {"message_id":"0199f3a2-4c1e-7000-8000-1b2c3d4e5f60","status":"completed"}\n\n',
+  `id: 5\nevent: done\ndata: {"message_id":"${EXAMPLE_ID}","status":"completed"}\n\n`,
 ].join('\n');
 
 const TABLE = `Server-sent events; \`x-events\` has the schema of the JSON in \`data\` by the name of the event.

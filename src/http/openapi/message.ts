@@ -78,8 +78,8 @@ const postMessage: Operation = {
   requestBody: { required: true, content: { 'application/json': { schema: newMessage, example: EXAMPLE } } },
   responses: either(
     { '202': json('It is in the store.', accepted) },
-    { '200': json('It had been accepted before.', duplicate) },
-    { '200': eventStream },
+    { '200': { ...eventStream, description: `With \`Accept: text/event-stream\`. ${eventStream.description}` } },
+    { '200': json('Otherwise, as JSON: it had been accepted before.', duplicate) },
     problems([
       ...KEYED,
       'malformed_json',

@@ -28,6 +28,7 @@ type Parameter = {
   readonly required: boolean;
   readonly description: string;
   readonly schema: unknown;
+  readonly example?: string;
 };
 
 export type Tag = 'Messages' | 'Queues' | 'Engine' | 'Health' | 'Documents';
@@ -57,6 +58,10 @@ export type Paths = Readonly<Record<string, Readonly<Partial<Record<Method, Oper
 
 export const ANYONE: Security = [];
 
+/** Of a message, wherever an example needs one. */
+export const EXAMPLE_ID = '0199f3a2-4c1e-7000-8000-1b2c3d4e5f60';
+const EXAMPLES: Readonly<Record<string, string>> = { user_id: 'ruth', message_id: EXAMPLE_ID };
+
 /** An answer in JSON. */
 export function json(description: string, schema: z.ZodType, example?: unknown): Answer {
   const media = { schema, ...(example === undefined ? {} : { example }) };
@@ -68,14 +73,18 @@ export function header(description: string, schema: z.ZodType): Header {
   return { description, required: true, schema };
 }
 
-/** What a path, a query or the headers hold, as whoever reads them has it in the end: a number is one. */
+/** What a path, a query or the headers hold, as whoever reads them has it in the end: a number is one. `examples`: by name. */
 export function parameters(
   place: Parameter['in'],
   { shape }: z.ZodObject<Record<string, z.ZodType>>,
+  examples: typeof EXAMPLES = EXAMPLES,
 ): readonly Parameter[] {
   return Object.entries(shape).map(([name, field]) => {
     const { description, ...schema } = jsonSchemaOf(field);
-    return { name, in: place, required: !field.safeParse(undefined).success, description: String(description), schema };
+    const required = !field.safeParse(undefined).success;
+    const example = examples[name];
+    const told = { name, in: place, required, description: String(description), schema };
+    return example === undefined ? told : { ...told, example };
   });
 }
 

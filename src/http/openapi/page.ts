@@ -20,14 +20,14 @@ function page(operationId: string, summary: string): Operation {
   };
 }
 
-function file(operationId: string, page: string, types: readonly string[]): Operation {
+function file(operationId: string, page: string, types: readonly string[], example: string): Operation {
   const content = Object.fromEntries(types.map((type) => [type, { schema: z.unknown() }]));
   return {
     operationId,
     tags: ['Documents'],
     summary: `Get a file of ${page}`,
     security: ANYONE,
-    parameters: parameters('path', z.object({ file: z.string().describe('Its name.') })),
+    parameters: parameters('path', z.object({ file: z.string().describe('Its name.') }), { file: example }),
     responses: either(
       { '200': { description: 'The file.', headers: ETAG, content } },
       unchanged,
@@ -68,9 +68,14 @@ export const PAGE_PATHS: Paths = {
   '/': { get: getRoot },
   '/openapi.json': { get: getOpenApi },
   '/docs': { get: page('getDocs', 'Read this document') },
-  '/docs/{file}': { get: file('getDocsFile', '/docs', ['text/javascript', 'text/css']) },
+  '/docs/{file}': { get: file('getDocsFile', '/docs', ['text/javascript', 'text/css'], 'docs.css') },
   '/dashboard': { get: page('getDashboard', 'See the brokers at work') },
   '/dashboard/{file}': {
-    get: file('getDashboardFile', '/dashboard', ['text/javascript', 'text/css', 'image/svg+xml', 'application/json']),
+    get: file(
+      'getDashboardFile',
+      '/dashboard',
+      ['text/javascript', 'text/css', 'image/svg+xml', 'application/json'],
+      'charts.json',
+    ),
   },
 };
