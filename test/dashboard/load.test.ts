@@ -53,7 +53,7 @@ for (const kind of STORES) {
         if (n % 2) await client.all(user, id);
       }
     });
-    while (!(await page.evaluate('Object.values(globalThis.shown).every(({ size }) => size > 2)')));
+    while (!(await page.evaluate('Object.values(globalThis.shown).every(({ size }) => size > 1)')));
     moved = true;
     await Promise.all(load);
 
