@@ -4,6 +4,8 @@ import { causeOf } from '../errors.ts';
 import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
+/** While nothing waits and nothing is worked on anywhere, every so many times: what comes then is told of here, or seen a second later. */
+const IDLE_EVERY = 2;
 
 /** Whether the store answers: all of it, a part, or nothing, as nobody knows better before the first look. */
 export type StoreState = 'whole' | 'in part' | 'away';
@@ -54,7 +56,11 @@ export class Sweeper {
 
   /** Looks now, and twice a second from now on. */
   start(): void {
-    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+    let times = 0;
+    this.#timer = setInterval(() => {
+      times += 1;
+      if (times % IDLE_EVERY === 0 || !this.#isIdle()) this.#look();
+    }, EVERY_MS);
     this.#look();
   }
 
@@ -125,7 +131,7 @@ export class Sweeper {
     this.#last = { ...sweep, at };
     this.#waiting = sweep.counts.waiting + this.#acceptedMeanwhile;
     if (this.#draining) return sweep;
-    this.#more = sweep.due.length >= limit;
+    this.#more = sweep.more;
     for (const queue of sweep.due) this.#hint(queue);
     for (const destination of sweep.destinations) this.#deliver(destination);
     return sweep;
@@ -144,6 +150,12 @@ export class Sweeper {
     } else if (state === 'in part')
       this.#log.warn('a part of the store does not answer, or its replica does not keep up: its queues stand still');
     else this.#log.warn({ reason: causeOf(error) }, 'the store does not answer, or cannot be written');
+  }
+
+  #isIdle(): boolean {
+    if (this.#state !== 'whole' || !this.#last || this.#acceptedMeanwhile) return false;
+    const { activeQueues, callbacks } = this.#last.counts;
+    return activeQueues === 0 && callbacks === 0;
   }
 
   #look(): void {

@@ -106,7 +106,7 @@ export interface Store {
   queue(queue: string): Promise<QueueState>;
 
   /**
-   * Up to `limit` queues with work and no live claim, and the counts kept for all queues. Costs the same whatever their
+   * Up to `limit` queues with work and no live claim, mostly those due for longest, and the counts kept for all queues. Costs the same whatever their
    * number. Ends messages that have waited for too long, a bounded number at a time. Throws StoreUnavailable if no part
    * of the store answers.
    */
@@ -307,6 +307,8 @@ export type DelayedQueue = { readonly queue: string; readonly waitMs: number; re
 
 export type Sweep = {
   readonly due: readonly string[];
+  /** There may be more of them. */
+  readonly more: boolean;
   /** Some of those to which a callback is due. */
   readonly destinations: readonly Destination[];
   readonly counts: Counts;

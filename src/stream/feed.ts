@@ -62,6 +62,11 @@ export class Feed {
     return this.#queuedId;
   }
 
+  /** The message waits in its queue, as far as is known. */
+  get mayWait(): boolean {
+    return this.#last === undefined || this.#position > 0;
+  }
+
   /** The newest sign of life of the worker. */
   get keepalive(): Run | undefined {
     return this.#keepalive;

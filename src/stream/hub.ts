@@ -103,7 +103,7 @@ export class Hub {
     // Without a message the news is of all of them: some may have been missed.
     if (change.messageId) watched.open.get(change.messageId)?.feed.change(change);
     else for (const { feed } of watched.open.values()) feed.change(change);
-    if (!change.moved) return;
+    if (!change.moved || !someWaits(watched)) return;
     watched.moved = true;
     if (!watched.placing) void this.#place(queue, watched);
   }
@@ -123,4 +123,10 @@ export class Hub {
       watched.placing = false;
     }
   }
+}
+
+/** Whether a place in the queue concerns anybody here: that of a message that is worked on has been told. */
+function someWaits({ open }: Watched): boolean {
+  for (const { feed } of open.values()) if (feed.mayWait) return true;
+  return false;
 }

@@ -111,7 +111,9 @@ test('each operation has a curl line, which does what it says', async (t) => {
   const lines = await page.locator('.curl').allTextContents();
   for (const line of lines) t.regex(line, /^curl (-N )?(-X DELETE |-X POST )?'http:[^'{}]+'( |$)/);
   t.deepEqual(
-    lines.filter((line) => !line.includes('"X-API-Key: $BROKER_API_KEY"')).map((line) => /:\d+(\S*)'/.exec(line)?.[1]),
+    lines
+      .filter((line) => !line.includes('"X-API-Key: $BROKER_API_KEY"'))
+      .map((line) => /:\d+(\/[^\s']*)'/.exec(line)?.[1]),
     [
       '/public',
       '/health',

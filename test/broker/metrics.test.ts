@@ -128,7 +128,7 @@ test('while the store does not answer nothing is said of what waits there', asyn
 
 function aSweep(more: Partial<Sweep> = {}): Sweep {
   const counts = { activeQueues: 1, waiting: 1, processing: 0, oldestWaitMs: 0, callbacks: 0, deadLetters: 0 };
-  return { due: [], destinations: [], counts, totals: totals(0), complete: true, ...more };
+  return { due: [], more: false, destinations: [], counts, totals: totals(0), complete: true, ...more };
 }
 
 /** What is told of a store that says so of itself. */

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { mock } from 'node:test';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { EmbeddedStore } from '../../src/store/embedded/embedded.ts';
 import { aDirectory } from '../helpers/broker.ts';
-import { CALLED, claimed, type Place, queued, settingsOf } from './contract/kit.ts';
+import { aMessage, CALLED, COMPLETED, claimed, type Place, queued, settingsOf, settled } from './contract/kit.ts';
 import { modelContract } from './contract/model.ts';
 import { storeContract } from './contract.ts';
 import { answersOf, MADE_AT } from './layouts/answers.ts';
@@ -74,6 +75,26 @@ test.serial('what was put off by a clock that has been set back since is not put
   mock.timers.setTime(at + 30_000);
   t.deepEqual((await store.sweep(1)).due, ['u']);
   t.is((await store.claim('u'))?.messageId, id);
+});
+
+test.serial('what has outlived its retention is forgotten in portions, one soon after the other', async (t) => {
+  const directory = aDirectory(t);
+  const store = new EmbeddedStore(directory, settingsOf({ retentionMs: 1, maxQueueLength: 10_000 }));
+  await Promise.all(Array.from({ length: 1500 }, () => store.enqueue(aMessage('u'))));
+  for (let left = 1500; left; left -= 1) await settled(store, 'u', COMPLETED);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  await store.sweep(0);
+  for (let portion = 1; portion < 5; portion += 1) {
+    mock.timers.tick(10);
+    // It is committed at the end of this turn.
+    await store.ping();
+    await nextTick();
+  }
+  await store.close();
+  const left = new DatabaseSync(join(directory, 'broker.sqlite'));
+  t.is(left.prepare('SELECT count(*) AS n FROM messages').get()?.['n'], 0);
+  left.close();
 });
 
 test.serial('no statement looks at all messages, or sorts them', async (t) => {

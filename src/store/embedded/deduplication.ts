@@ -48,9 +48,9 @@ export class Deduplication {
     }
   }
 
-  /** Drops those that have run out, at most so many. */
-  forget(now: number, most: number): void {
-    this.#db.run(
+  /** Drops those that have run out, at most so many; answers how many. */
+  forget(now: number, most: number): number {
+    return this.#db.run(
       `DELETE FROM deduplication
          WHERE (queue, key) IN (SELECT queue, key FROM deduplication WHERE expires_at <= ? LIMIT ?)`,
       now,

@@ -40,6 +40,8 @@ import { EmbeddedOutbox } from './outbox.ts';
 const LONGEST_PAUSE_MS = 30_000;
 /** So many overdue messages end in one sweep at most. */
 const EXPIRE_AT_ONCE = 1000;
+/** While there is much to forget, a fifth of the time goes into that. */
+const FORGET_AGAIN_MS = 10;
 
 /**
  * The store in one SQLite file, for one broker: it takes the file for itself and refuses a second one.
@@ -58,6 +60,7 @@ export class EmbeddedStore implements Store {
   readonly #watchers = new Map<string, Set<(change: Change) => void>>();
   #onCancelled: (claim: CancelledClaim) => void = () => {};
   #onNotice: (notice: Notice) => void = () => {};
+  #forgetting: NodeJS.Timeout | undefined;
   /** What this broker announced. Kept in memory: the file has one broker, so nobody else could read it there. */
   #announced: { readonly status: string; readonly until: number } | undefined;
 
@@ -295,13 +298,15 @@ export class EmbeddedStore implements Store {
   sweep(limit: number): Promise<Sweep> {
     return this.#group.change(() => {
       const now = Date.now();
-      this.#messages.forget(now);
+      if (this.#messages.forget(now)) this.#forgetSoon();
       for (const message of this.#messages.overdue(now - this.#settings.messageTtlMs, EXPIRE_AT_ONCE)) {
         this.#finish(message, EXPIRED);
         this.#reindex(message.queue);
       }
+      const due = this.#heads.claimable(now, limit);
       return {
-        due: this.#heads.claimable(now, limit),
+        due,
+        more: due.length >= limit,
         destinations: this.outbox.due(now),
         counts: {
           ...this.#counters.counts(),
@@ -312,6 +317,16 @@ export class EmbeddedStore implements Store {
         complete: true,
       };
     });
+  }
+
+  /** Goes on with what a sweep has begun: else a busy broker would forget less than it accepts. */
+  #forgetSoon(): void {
+    this.#forgetting ??= setTimeout(() => {
+      this.#forgetting = undefined;
+      const more = this.#group.change(() => this.#messages.forget(Date.now()));
+      // What cannot be forgotten now is in a later sweep.
+      more.then((isMore) => isMore && this.#forgetSoon()).catch(() => {});
+    }, FORGET_AGAIN_MS);
   }
 
   keepalive({ queue, messageId }: Claim, data: string): void {
@@ -337,6 +352,7 @@ export class EmbeddedStore implements Store {
 
   async close(): Promise<void> {
     this.#group.flush();
+    clearTimeout(this.#forgetting);
     this.#watchers.clear();
     this.#db.close();
   }

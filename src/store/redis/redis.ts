@@ -71,6 +71,9 @@ import { Watchers } from './watchers.ts';
 
 /** Of a shard's overdue queues, and of one queue's overdue messages, so many end in one sweep. */
 const EXPIRE_AT_ONCE = 100;
+/** Of the due queues that are asked for, each shard tells so many times its part, and no fewer than this. */
+const SHARE = 4;
+const LEAST_SHARE = 10;
 /** What is asked of all parts of Redis is not kept waiting for one that takes longer. */
 const ANSWERS_WITHIN_MS = 1000;
 /** A list that must not lack anything is waited for longer. */
@@ -390,8 +393,10 @@ export class RedisStore implements Store {
     const { messageTtlMs, deadLetterRetentionMs } = this.#settings;
     const askedAt = performance.now();
     const { refusesWrites } = this.#redis;
+    // Queues are spread over the shards: a share that is some times their part finds nearly as many, and costs a part of it.
+    const share = Math.min(limit, Math.max(LEAST_SHARE, Math.ceil((SHARE * limit) / SHARDS)));
     const args = [
-      limit,
+      share,
       messageTtlMs,
       EXPIRE_AT_ONCE,
       DELIVERIES_AT_ONCE,
@@ -416,6 +421,7 @@ export class RedisStore implements Store {
     const counts = { activeQueues: 0, waiting: 0, processing: 0, oldestWaitMs: 0, callbacks: 0, deadLetters: 0 };
     const totals = { accepted: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
     let complete = true;
+    let more = false;
     for (const [shard, answer] of answers.entries()) {
       // What may not be changed now would only be in the way of the others.
       const changeable = answer !== undefined && !this.#replication.isBehind(shard);
@@ -425,7 +431,9 @@ export class RedisStore implements Store {
         list(answer);
       if (changeable) {
         overdue.push(...list(late).map(text));
-        due.push(...pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) })));
+        const told = pairs(queues, (queue, at) => ({ queue: text(queue), at: integer(at) }));
+        due.push(...told);
+        more ||= told.length > 0 && told.length >= share;
       }
       counts.activeQueues += integer(active);
       counts.waiting += integer(waiting);
@@ -441,6 +449,7 @@ export class RedisStore implements Store {
     due.sort((a, b) => a.at - b.at);
     return {
       due: due.slice(0, limit).map(({ queue }) => queue),
+      more: more || due.length > limit,
       destinations,
       counts,
       totals,

@@ -269,6 +269,7 @@ export function operationsContract(test: Declare, aPlace: MakePlace): void {
     }
     t.deepEqual(await store.sweep(10), {
       due: [],
+      more: false,
       destinations: [],
       counts: { ...IDLE, oldestWaitMs: 0, callbacks: 0, deadLetters: 0 },
       totals: { accepted: 9, completed: 0, failed: 0, cancelled: 0, expired: 9 },

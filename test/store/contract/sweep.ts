@@ -80,6 +80,7 @@ export function sweepContract(test: Declare, aPlace: MakePlace): void {
     await other.release(old, CALLED);
     t.deepEqual(await other.sweep(10), {
       due: [],
+      more: false,
       destinations: [],
       counts: { activeQueues: 1, waiting: 0, processing: 1, oldestWaitMs: 0, callbacks: 0, deadLetters: 0 },
       totals: { accepted: 1, completed: 0, failed: 0, cancelled: 0, expired: 0 },
