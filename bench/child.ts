@@ -54,7 +54,8 @@ export class Child {
     child.once('exit', () => running.delete(child));
     const url = `http://127.0.0.1:${port}`;
     while (!(await answers(port))) {
-      if (child.exitCode !== null) throw new Error(`${flags.at(-1)} ended with ${child.exitCode}`);
+      const end = child.exitCode ?? child.signalCode;
+      if (end !== null) throw new Error(`${flags.at(-1)} ended with ${end}`);
       await delay(5);
     }
     return new Child(child, url, startedAt);

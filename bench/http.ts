@@ -11,6 +11,9 @@ export type Answer = {
 type Asked = { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void };
 
 const END_OF_CHUNKS = '\r\n0\r\n\r\n';
+const BEGIN_OF_EVENT = '{"type":';
+/** What of the text before is looked at together with what comes next: either may be split. */
+const TAIL = Math.max(END_OF_CHUNKS.length, BEGIN_OF_EVENT.length - 1);
 
 /**
  * One kept-alive HTTP connection that sends prepared bytes, one request after the other. It costs 10 to 15 µs a request,
@@ -77,11 +80,13 @@ export class Connection {
       const at = head.indexOf('content-length: ');
       this.#length = at === -1 ? -1 : Number.parseInt(head.slice(at + 16), 10);
     }
-    if (!this.#firstEventAt && this.#length === -1 && rest.includes('{"type":')) this.#firstEventAt = performance.now();
+    const seen = this.#tail + rest;
+    if (!this.#firstEventAt && this.#length === -1 && seen.includes(BEGIN_OF_EVENT))
+      this.#firstEventAt = performance.now();
     this.#parts.push(rest);
     this.#size += rest.length;
-    this.#tail = (this.#tail + rest).slice(-END_OF_CHUNKS.length);
-    if (this.#length === -1 ? this.#tail === END_OF_CHUNKS : this.#size >= this.#length) {
+    this.#tail = seen.slice(-TAIL);
+    if (this.#length === -1 ? this.#tail.endsWith(END_OF_CHUNKS) : this.#size >= this.#length) {
       this.#asked?.resolve({ status: this.#status, body: this.#parts.join(''), firstEventAt: this.#firstEventAt });
     }
   }

@@ -4,12 +4,15 @@ import type { NewMessage, Store } from '../src/store/store.ts';
 import { aMessage } from '../test/store/contract/kit.ts';
 import type { Child } from './child.ts';
 import type { Contender } from './contenders.ts';
-import { type Answer, ask, Connection, post } from './http.ts';
+import { type Answer, ask, Connection, post, read } from './http.ts';
+import { Reply } from './reply.ts';
 import type { Report } from './worker.ts';
 
 export type Load = {
   readonly messages: number;
   readonly users: number;
+  /** The number of the first of them, 0 unless it is told. */
+  readonly from?: number;
   readonly connections: number;
   /** As `worker.ts` reads it: `<events> <bytes of each> <ms before each>`. */
   readonly call?: string;
@@ -30,7 +33,7 @@ let sent = 0;
  * accepted in their order.
  */
 export async function send({ children }: Contender, load: Load): Promise<void> {
-  const { messages, users, oneStep = false, each } = load;
+  const { messages, users, from = 0, oneStep = false, each } = load;
   const connections = Math.min(load.connections, users);
   await Promise.all(
     Array.from({ length: connections }, async (_, index) => {
@@ -38,9 +41,10 @@ export async function send({ children }: Contender, load: Load): Promise<void> {
       const share = Math.floor(messages / connections) + (index < messages % connections ? 1 : 0);
       let user = index;
       for (let i = 0; i < share; i += 1) {
-        const answer = await connection.send(aRequest(`user-${user}`, load.call, oneStep));
+        const name = `user-${from + user}`;
+        const answer = await connection.send(aRequest(name, load.call, oneStep));
         if (answer.status !== (oneStep ? 200 : 202)) throw new Error(`answered ${answer.status}: ${answer.body}`);
-        each?.(answer, `user-${user}`);
+        each?.(answer, name);
         user += connections;
         if (user >= users) user = index;
       }
@@ -100,8 +104,16 @@ export async function unsettled({ children }: Contender): Promise<number> {
   return Number(health['messages_waiting']) + Number(health['messages_processing']);
 }
 
-/** What the worker has counted since it was last asked to forget. */
-export async function reportOf(worker: Child, question: 'report' | 'forget' = 'report'): Promise<Report> {
+/** Users who have work at this broker, as its metrics tell. */
+export async function usersAt({ url }: Child): Promise<number> {
+  return Number(/^broker_users (\d+)$/m.exec((await read(url, '/metrics')).body)?.[1]);
+}
+
+/** What the worker has counted since it was last asked to forget. `hold`: it answers no call until `go`. */
+export async function reportOf(
+  worker: Child,
+  question: 'report' | 'forget' | 'hold' | 'go' = 'report',
+): Promise<Report> {
   const report = await worker.ask(question);
   if (!isObject(report)) throw new Error('the worker answered no report');
   const { calls, disordered, overlapping, firstCallAt } = report;
@@ -111,6 +123,24 @@ export async function reportOf(worker: Child, question: 'report' | 'forget' = 'r
     overlapping: Number(overlapping),
     firstCallAt: Number(firstCallAt),
   };
+}
+
+/**
+ * Throws unless the worker was called once for each of so many messages and, where that is promised, in the order of each
+ * user's, none beside another.
+ */
+export async function mustHaveCalled(worker: Child, messages: number, ordered = true): Promise<void> {
+  const { calls, disordered, overlapping } = await reportOf(worker);
+  if (calls !== messages) throw new Error(`${messages} messages made ${calls} calls`);
+  if (ordered && (disordered || overlapping))
+    throw new Error(`${disordered} calls out of order, ${overlapping} overlapping`);
+}
+
+/** Throws unless these are so many events of the worker, each once and in order. */
+export function mustBeReply(stream: string, events: number): void {
+  const reply = new Reply();
+  for (const [, data = ''] of stream.matchAll(/^data: (.*)$/gm)) reply.take(data);
+  reply.mustBe(events);
 }
 
 /** Throws unless the stream is a message's whole life with so many events of the worker, each once and in order. */
@@ -123,4 +153,5 @@ export function mustBeWhole(stream: string, events: number): void {
   // `queued`, `processing`, the worker's, `done`.
   if (id !== events + 3 || !stream.includes('\nevent: done\n'))
     throw new Error(`it has ${id} events: ${stream.slice(-500)}`);
+  mustBeReply(stream, events);
 }

@@ -1,15 +1,16 @@
 /**
  * `npm run bench`: each contender in turn, several rounds, one table for each thing that is measured; writes `results.md`.
- * `npm run bench -- --quick`: less of each, in under a minute. `--only accept,whole`, `--rounds 5`, `--cpu-prof DIR`.
+ * `npm run bench -- --quick`: one small round of the main parts. `--only accept,whole`, `--rounds 5`, `--cpu-prof DIR`.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { Child } from './child.ts';
 import { profileInto } from './contenders.ts';
 import { machine } from './machine.ts';
+import { optionsOf, refuse } from './options.ts';
 import type { Figures, Scenario } from './scenario.ts';
 import { accept } from './scenarios/accept.ts';
 import { fanout } from './scenarios/fanout.ts';
@@ -23,17 +24,8 @@ import { table } from './table.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    of: { type: 'string', default: '' },
-    rounds: { type: 'string' },
-    'cpu-prof': { type: 'string' },
-  },
-});
-const scale = values.quick ? 0.1 : 1;
-const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+const { quick, only, of, rounds, profiles } = optionsOf(process.argv.slice(2));
+const scale = quick ? 0.1 : 1;
 const all = [
   accept,
   whole,
@@ -45,19 +37,23 @@ const all = [
   memory,
   listening,
   users,
-  health(values.quick ? 1000 : 1_000_000),
+  health(quick ? 1000 : 1_000_000),
   recovery,
   startup,
   idle,
   endurance,
 ];
-const only =
-  values.only?.split(',') ?? (values.quick ? ['accept', 'whole', 'listened', 'latency', 'relay'] : undefined);
-const chosen = all.filter(({ name }) => !only || only.includes(name));
-if (!chosen.length) throw new Error(`--only takes ${all.map(({ name }) => name).join(', ')}`);
-if (values['cpu-prof'] !== undefined) {
-  mkdirSync(values['cpu-prof'], { recursive: true });
-  profileInto(resolve(values['cpu-prof']));
+const names = all.map(({ name }) => name);
+const unknown = only?.filter((name) => !names.includes(name)) ?? [];
+if (unknown.length) refuse(`--only takes ${names.join(', ')}, not '${unknown.join("', '")}'.`);
+const chosen = all
+  .filter(({ name }) => !only || only.includes(name))
+  .map((scenario) => ({ ...scenario, entries: scenario.entries.filter(({ name }) => name.includes(of)) }))
+  .filter(({ entries }) => entries.length);
+if (!chosen.length) refuse(`--of '${of}' is in no name of what is measured.`);
+if (profiles !== undefined) {
+  mkdirSync(profiles, { recursive: true });
+  profileInto(profiles);
 }
 if (!existsSync(resolve(HERE, 'node_modules'))) {
   console.log('npm ci in bench/: what the broker is measured against');
@@ -66,14 +62,27 @@ if (!existsSync(resolve(HERE, 'node_modules'))) {
 
 console.log(machine());
 const sections: string[] = [];
-for (const scenario of chosen) {
-  const section = `## ${scenario.title}\n\nTo be reached: ${scenario.target}.\n\n${table(scenario, await measured(scenario))}\n`;
+for (const [index, scenario] of chosen.entries()) {
+  const busy = busyness(index > 0);
+  const found = table(scenario, await measured(scenario));
+  const section = `## ${scenario.title}\n\nTo be reached: ${scenario.target}.\n\n${busy}${found}\n`;
   console.log(`\n${section}`);
   sections.push(section);
 }
-if (!values.quick && !only && !values.of) {
+if (quick) {
+  console.log(
+    `${rounds === 1 ? 'This was one small round' : `These were ${rounds} small rounds`}, not to be judged by: results.md is not written.`,
+  );
+} else if (!only && !of) {
   const head = `# Results\n\nMade by \`npm run bench\`: medians of ${rounds} rounds, in brackets the least and the most.\n\n${machine()}\n`;
   writeFileSync(resolve(HERE, 'results.md'), `${head}\n${sections.join('\n')}`);
+}
+
+/** What is said when others are at work on the machine. The scenario before counts as well: it was so a minute ago. */
+function busyness(later: boolean): string {
+  const [load = 0] = loadavg();
+  if (load <= 1) return '';
+  return `The machine was busy: load ${load.toFixed(1)}${later ? ', of the scenario before as well' : ''}.\n\n`;
 }
 
 /** Each entry in turn, so that all have their share of what else the machine does meanwhile. */
@@ -81,7 +90,6 @@ async function measured({ entries }: Scenario): Promise<ReadonlyMap<string, read
   const found = new Map<string, Figures[]>();
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, start, run } of entries) {
-      if (!name.includes(values.of)) continue;
       const worker = await Child.start('worker.ts', {});
       const contender = await start(worker);
       try {

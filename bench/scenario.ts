@@ -14,8 +14,12 @@ export type Scenario = {
   /** What is to be reached. */
   readonly target: string;
   readonly entries: readonly { readonly name: string; readonly start: Start; readonly run: Run }[];
-  /** The figure that is compared, how, and the entry that the others' are compared with. */
-  readonly compared?: { readonly figure: string; readonly how: 'ratio' | 'difference'; readonly with: string };
+  /** The figures that are compared, how, and the entry that the others' are compared with. */
+  readonly compared?: {
+    readonly figures: readonly string[];
+    readonly how: 'ratio' | 'difference';
+    readonly with: string;
+  };
 };
 
 /** Entries that are measured in the same way, by the names of what is started. */

@@ -1,6 +1,7 @@
 /**
  * The AI engine as a bench needs it: the same bytes as the simulated worker's, at a fraction of its cost, and a count of
  * what came out of order. What a message asks for stands in its text: `<n> <events> <bytes of each> <ms before each> <ms before the first>`.
+ * The text of each event but the last, `complete`, begins with the event's number. Between `hold` and `go` no call is answered.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,19 +20,28 @@ export type Report = {
 
 type User = { last: number; open: number };
 
+/** The events of an answer, one by one and all together. */
+type Answer = { readonly frames: readonly string[]; readonly whole: Buffer };
+
 const HEAD = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' };
-const replies = new Map<string, Buffer>();
+const answers = new Map<string, Answer>();
 const users = new Map<string, User>();
 let calls = 0;
 let disordered = 0;
 let overlapping = 0;
 let firstCallAt = 0;
+let gate: PromiseWithResolvers<void> | undefined;
 
 const server = createServer({ keepAliveTimeout: 120_000 }, handle);
 server.listen(Number(process.env['PORT']), '127.0.0.1');
 process.on('message', (question) => {
   const report: Report = { calls, disordered, overlapping, firstCallAt };
   process.send?.(report);
+  if (question === 'hold') gate ??= Promise.withResolvers();
+  if (question === 'go') {
+    gate?.resolve();
+    gate = undefined;
+  }
   if (question !== 'forget') return;
   calls = disordered = overlapping = firstCallAt = 0;
   users.clear();
@@ -52,14 +62,16 @@ async function reply(body: unknown, response: ServerResponse): Promise<void> {
   if (!isObject(body)) throw new Error('a call without a body');
   const [n = 0, events = 7, size = 50, pause = 0, hold = 0] = String(body['message']).split(' ').map(Number);
   const user = begin(String(body['user_id']), n);
+  const answer = answerOf(events, size);
+  await gate?.promise;
   response.writeHead(200, HEAD);
   if (hold) await delay(hold);
   for (let event = 1; pause && event < events; event += 1) {
     await delay(pause);
-    response.write(frame(progress(size)));
+    response.write(answer.frames[event - 1]);
   }
   user.open -= 1;
-  response.end(pause ? frame(COMPLETE) : whole(events, size));
+  response.end(pause ? answer.frames.at(-1) : answer.whole);
 }
 
 function begin(id: string, n: number): User {
@@ -78,16 +90,21 @@ const COMPLETE =
   '{"type":"complete","response":{"responses":["In the beginning was the Word."],"response_language":"en","voice_audio_base64":null,"voice_audio_url":null}}';
 
 /** One of so many bytes. */
-function progress(size: number): string {
-  const empty = '{"type":"progress","text":""}';
-  return `{"type":"progress","text":"${'a'.repeat(Math.max(0, size - empty.length))}"}`;
+function progress(n: number, size: number): string {
+  const empty = `{"type":"progress","text":"${n} "}`;
+  return `{"type":"progress","text":"${n} ${'a'.repeat(Math.max(0, size - empty.length))}"}`;
 }
 
-function whole(events: number, size: number): Buffer {
+function answerOf(events: number, size: number): Answer {
   const key = `${events} ${size}`;
-  const made = replies.get(key) ?? Buffer.from(frame(progress(size)).repeat(events - 1) + frame(COMPLETE));
-  replies.set(key, made);
-  return made;
+  let answer = answers.get(key);
+  if (!answer) {
+    const frames = Array.from({ length: events - 1 }, (_, index) => frame(progress(index + 1, size)));
+    frames.push(frame(COMPLETE));
+    answer = { frames, whole: Buffer.from(frames.join('')) };
+    answers.set(key, answer);
+  }
+  return answer;
 }
 
 function frame(data: string): string {

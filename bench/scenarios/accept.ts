@@ -39,5 +39,5 @@ export const accept: Scenario = {
     ...each({ [BARE]: echo }, run),
     ...each({ 'broker on Redis': onRedis({ env: HELD }), 'broker, embedded': embedded({ env: HELD }) }, kept),
   ],
-  compared: { figure: 'messages/s', how: 'ratio', with: BARE },
+  compared: { figures: ['messages/s'], how: 'ratio', with: BARE },
 };

@@ -1,19 +1,25 @@
 import { direct, embedded, onRedis } from '../contenders.ts';
 import { Connection } from '../http.ts';
-import { aCall, aRequest } from '../load.ts';
+import { aCall, aRequest, mustBeReply, mustBeWhole } from '../load.ts';
 import { each, type Run, type Scenario } from '../scenario.ts';
 
 const DIRECT = 'the worker, called directly';
 
-/** One request after the other, each until its end. */
-function of(request: (user: string) => Buffer): Run {
+/** What each message asks of the worker: so many events, of 50 bytes. */
+const EVENTS = 7;
+const CALL = `${EVENTS} 50`;
+
+/** One request after the other, each until its end, which must have all of the reply. */
+function of(request: (user: string) => Buffer, check: (body: string, events: number) => void): Run {
   return async ({ children }, _worker, scale) => {
     const connection = new Connection(children[0]?.url ?? '');
     const warm = Math.round(2000 * scale);
     const waits: number[] = [];
     for (let i = 0; i < warm + Math.round(5000 * scale); i += 1) {
       const sentAt = performance.now();
-      const { firstEventAt } = await connection.send(request(`user-${i % 100}`));
+      const { status, body, firstEventAt } = await connection.send(request(`user-${i % 100}`));
+      if (status !== 200 || !firstEventAt) throw new Error(`answered ${status}: ${body}`);
+      check(body, EVENTS);
       if (i >= warm) waits.push(firstEventAt - sentAt);
     }
     connection.close();
@@ -31,12 +37,12 @@ export const latency: Scenario = {
   entries: [
     ...each(
       { [DIRECT]: direct },
-      of((user) => aCall(user)),
+      of((user) => aCall(user, CALL), mustBeReply),
     ),
     ...each(
       { 'broker on Redis': onRedis(), 'broker, embedded': embedded() },
-      of((user) => aRequest(user, undefined, true)),
+      of((user) => aRequest(user, CALL, true), mustBeWhole),
     ),
   ],
-  compared: { figure: 'ms, median', how: 'difference', with: DIRECT },
+  compared: { figures: ['ms, median', 'ms, p99'], how: 'difference', with: DIRECT },
 };

@@ -1,8 +1,8 @@
 import { isObject } from '../../src/json.ts';
-import type { Child } from '../child.ts';
+import { type Child, memory as resident } from '../child.ts';
 import { type Contender, embedded, HELD, onRedis } from '../contenders.ts';
 import { Connection, get } from '../http.ts';
-import { aRequest, reportOf, send, settled } from '../load.ts';
+import { aRequest, mustHaveCalled, reportOf, send, settled } from '../load.ts';
 import { each, type Run, type Scenario } from '../scenario.ts';
 
 /** Users whose message waits for a slot of this broker. */
@@ -27,25 +27,32 @@ const listeners: Run = async (contender, _worker, scale) => {
   const id = /"message_id":"([^"]+)"/.exec(body)?.[1] ?? '';
   const request = get(`/api/v1/stream?user_id=speaker&message_id=${id}`);
   const before = await inUse(child);
+  const residentBefore = resident(child.pid);
   const open = Array.from({ length: count }, () => new Connection(child.url));
   await Promise.all(open.map((listener) => listener.begin(request)));
+  // Before the garbage is collected, as an operator sees it.
+  const residentAfter = resident(child.pid);
   const after = await inUse(child);
   for (const listener of open) listener.close();
-  return { 'kB for an open listener': (after - before) / 1000 / count };
+  return {
+    'kB for an open listener': (after - before) / 1000 / count,
+    'kB resident': (residentAfter - residentBefore) / 1000 / count,
+  };
 };
 
-/** What a broker has in use after so many messages, and after ten times as many. */
+/** What a broker has in use after so many messages, each of a user of its own, and after ten times as many. */
 const messages: Run = async (contender, worker, scale) => {
   const child = theOne(contender);
   const count = Math.round(1_000_000 * scale);
   await reportOf(worker, 'forget');
-  const load = { users: 1000, connections: 50 };
-  await send(contender, { ...load, messages: count / 10 });
-  await settled(contender, worker, count / 10);
+  const tenth = Math.round(count / 10);
+  await send(contender, { messages: tenth, users: tenth, connections: 50 });
+  await settled(contender, worker, tenth);
   const before = await inUse(child);
-  await send(contender, { ...load, messages: count - count / 10 });
+  await send(contender, { messages: count - tenth, users: count - tenth, from: tenth, connections: 50 });
   await settled(contender, worker, count);
   const after = await inUse(child);
+  await mustHaveCalled(worker, count);
   return { 'MB after a tenth': before / 1e6, 'MB after all messages': after / 1e6 };
 };
 
@@ -82,7 +89,7 @@ const SHORT = { EVENT_RETENTION_SECONDS: '1' };
 
 export const endurance: Scenario = {
   name: 'endurance',
-  title: 'Memory over 1,000,000 messages of 1,000 users',
+  title: 'Memory over 1,000,000 messages, each of a new user',
   target: 'flat',
   entries: each({ 'broker on Redis': onRedis({ env: SHORT }), 'broker, embedded': embedded({ env: SHORT }) }, messages),
 };

@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser';
 import { direct, embedded, onRedis } from '../contenders.ts';
 import { read } from '../http.ts';
 import { mustBeWhole } from '../load.ts';
+import { Reply } from '../reply.ts';
 import { each, type Run, type Scenario } from '../scenario.ts';
 
 const DIRECT = 'the worker, read directly';
@@ -25,14 +26,16 @@ function of(path: string, others: number, check: (url: string, id: string, event
   };
 }
 
-/** Asks for so many events, and reads each of them as the broker's client does. */
+/** Asks for so many events, and reads each of them as the broker's client does: they must come in order, each once. */
 async function follow(url: string, events: number): Promise<{ readonly count: number; readonly id: string }> {
   let count = 0;
   let first = '';
+  const reply = new Reply();
   const parser = createParser({
     onEvent: ({ data }) => {
       first ||= data;
       count += 1;
+      reply.take(data);
     },
   });
   const message = { user_id: 'reader', client_id: 'web', org: 'unfoldingWord', org_id: 'unfoldingWord' };
@@ -40,6 +43,7 @@ async function follow(url: string, events: number): Promise<{ readonly count: nu
   const response = await fetch(url, { method: 'POST', headers: HEADERS, body });
   const decoder = new TextDecoder();
   for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
+  reply.mustBe(events);
   return { count, id: /"message_id":"([^"]+)"/.exec(first)?.[1] ?? '' };
 }
 
@@ -60,5 +64,5 @@ export const relay: Scenario = {
       }),
     ),
   ],
-  compared: { figure: 'events/s', how: 'ratio', with: DIRECT },
+  compared: { figures: ['events/s'], how: 'ratio', with: DIRECT },
 };

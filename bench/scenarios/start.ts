@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { memory } from '../child.ts';
 import { embedded, onRedis } from '../contenders.ts';
 import { read } from '../http.ts';
-import { reportOf, waiting } from '../load.ts';
+import { reportOf, usersAt, waiting } from '../load.ts';
 import { each, type Run, type Scenario } from '../scenario.ts';
 
 const QUEUES = 100_000;
@@ -13,10 +13,9 @@ const recovered: Run = async ({ children }, worker) => {
   if (!child) throw new Error('there is no broker');
   let report = await reportOf(worker);
   while (!report.firstCallAt) report = await reportOf(worker);
-  const { body } = await read(child.url, '/metrics');
   return {
     'ms from ready to the first call': report.firstCallAt - child.readyAt,
-    actors: Number(/^broker_users (\d+)$/m.exec(body)?.[1]),
+    actors: await usersAt(child),
   };
 };
 
