@@ -94,7 +94,8 @@ export type DeliveryEvent =
 
 /** What the supervisor is told. */
 export type SupervisorEvent =
-  /** A user's actor broke: told by XState itself, with the actor's id, which is its queue. */
+  | { readonly type: 'user.broken'; readonly queue: string; readonly error: unknown }
+  /** The same, told by XState itself. */
   | ErrorActorEvent
   | { readonly type: 'queue.work'; readonly queue: string }
   | { readonly type: 'user.idle'; readonly queue: string }

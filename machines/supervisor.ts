@@ -26,10 +26,9 @@ export const supervisorMachine = setup({
   initial: 'running',
   on: {
     'claim.lost': { actions: { type: 'dropClaim', params: ({ event }) => event } },
-    // Left unhandled, one user's error would stop the supervisor, and with it everybody (G7).
-    'xstate.error.actor.*': {
-      actions: { type: 'forget', params: ({ event }) => ({ queue: event.actorId, error: event.error }) },
-    },
+    'user.broken': { actions: { type: 'forget', params: ({ event }) => event } },
+    // The same, told by XState. Left unhandled, one user's error would stop the supervisor, and with it everybody (G7).
+    'xstate.error.actor.*': {},
   },
   states: {
     running: {

@@ -46,28 +46,28 @@ export class Users {
         claim: ({ self, context: { queue } }) => {
           const arrival = this.#arriving.get(queue);
           this.#arriving.delete(queue);
-          this.#begin(self, 'claim', async (signal) => {
+          this.#begin(self, queue, 'claim', async (signal) => {
             return { type: 'claim.done', output: await effects.claim(queue, signal, arrival) };
           });
         },
-        open: ({ self }, { claim }) =>
-          this.#begin(self, 'open', async (signal) => {
+        open: ({ self, context: { queue } }, { claim }) =>
+          this.#begin(self, queue, 'open', async (signal) => {
             return { type: 'open.done', output: await effects.open(claim, signal) };
           }),
-        backOff: ({ self }, { claim, delayMs, reason }) =>
-          this.#begin(self, 'backOff', async (signal) => {
+        backOff: ({ self, context: { queue } }, { claim, delayMs, reason }) =>
+          this.#begin(self, queue, 'backOff', async (signal) => {
             return { type: 'backOff.done', output: await effects.backOff(claim, delayMs, reason, signal) };
           }),
-        relay: ({ self }, { claim }) =>
-          this.#begin(self, 'relay', async (signal) => {
+        relay: ({ self, context: { queue } }, { claim }) =>
+          this.#begin(self, queue, 'relay', async (signal) => {
             return { type: 'relay.done', output: await effects.relay(claim, signal) };
           }),
-        settle: ({ self }, { claim, outcome, proceed }) =>
-          this.#begin(self, 'settle', async (signal) => {
+        settle: ({ self, context: { queue } }, { claim, outcome, proceed }) =>
+          this.#begin(self, queue, 'settle', async (signal) => {
             return { type: 'settle.done', output: await effects.settle(claim, outcome, proceed, signal) };
           }),
-        release: ({ self }, { claim }) =>
-          this.#begin(self, 'release', async () => {
+        release: ({ self, context: { queue } }, { claim }) =>
+          this.#begin(self, queue, 'release', async () => {
             await effects.release(claim);
             return { type: 'release.done' };
           }),
@@ -182,12 +182,12 @@ export class Users {
   }
 
   /** Begins an effect of a user. What comes of it is told the user, unless its state was left before. */
-  #begin(user: { send(event: UserEvent): void; id: string }, effect: UserEffect, run: Effect): void {
+  #begin(user: { send(event: UserEvent): void }, queue: string, effect: UserEffect, run: Effect): void {
     const underWay = new AbortController();
-    this.#underWay.set(user.id, underWay);
+    this.#underWay.set(queue, underWay);
     const tell = (event: UserEvent) => {
       if (underWay.signal.aborted) return;
-      this.#underWay.delete(user.id);
+      this.#underWay.delete(queue);
       user.send(event);
     };
     run(underWay.signal).then(tell, (error: unknown) => tell({ type: `${effect}.failed`, error }));
@@ -203,9 +203,11 @@ export class Users {
   #wake(queue: string): void {
     let user = this.#live.get(queue);
     if (!user) {
-      user = createActor(this.#machine, { id: queue, parent: this.#supervisor, input: { queue } });
+      // All have one id: XState remembers for ever what is done for each type of event, and that of an actor's end has its id in it.
+      user = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
       this.#live.set(queue, user);
       this.#states.follow(user);
+      user.subscribe({ error: (error) => this.#supervisor.send({ type: 'user.broken', queue, error }) });
       user.start();
     } else this.#resting.remove(queue);
     user.send({ type: 'work' });

@@ -144,9 +144,7 @@ export class Inspector {
   /** What is shown of an event; undefined when it is about a user who is not. Of the worker's health all is, but for whom it was. */
   #toldOf({ machineId }: Subject, told: { readonly type: string }): ShownEvent | undefined {
     const event = shownEvent(told);
-    const { queue, actorId } = event;
-    // What the supervisor hears of an actor is about a queue, too: it is that actor's id.
-    if (this.#isChosen(machineId === 'supervisor' ? (queue ?? actorId) : queue)) return event;
+    if (this.#isChosen(event.queue)) return event;
     return machineId === 'worker-health' ? { ...event, queue: undefined } : undefined;
   }
 

@@ -57,7 +57,7 @@ const event = z.object({
   type: z.string(),
   queue: z.string().optional(),
   token: z.number().optional(),
-  /** The actor that is done, or broke: an effect, or of a supervisor's actors the queue. */
+  /** The actor that is done, or broke. */
   actorId: z.string().optional(),
   output: output.optional().catch(undefined),
   error: z.object({ name: z.string() }).optional().catch(undefined),

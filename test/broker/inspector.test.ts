@@ -101,7 +101,7 @@ test("a message's whole life is seen: supervisor, user, worker's health and deli
   const supervised = viewer.events(supervisor.sessionId);
   t.like(supervised[0], { type: 'queue.work', queue: 'ruth' });
   t.true(supervised.some(({ type, queue }) => type === 'user.idle' && queue === 'ruth'));
-  t.true(supervised.some(({ type }) => type === 'xstate.done.actor.ruth'));
+  t.true(supervised.some(({ type }) => type === 'xstate.done.actor.user'));
 
   t.true(viewer.events(health.sessionId).some(({ type }) => type === 'call.reached'));
   const well = await viewer.until(() =>

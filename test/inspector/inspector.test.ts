@@ -18,7 +18,9 @@ test('an actor that breaks is shown as broken, and forgotten', async (t) => {
   users.hint('ruth');
   t.like(await viewer.end(await viewer.actor('user ruth')), { status: 'error' });
   const supervisor = await viewer.actor('supervisor');
-  await viewer.until(() => viewer.events(supervisor.sessionId).some(({ type }) => type === 'xstate.error.actor.ruth'));
+  await viewer.until(() =>
+    viewer.events(supervisor.sessionId).some(({ type, queue }) => type === 'user.broken' && queue === 'ruth'),
+  );
   const late = await aViewer(t, url);
   await users.drain(0);
   await late.end(await late.actor('supervisor'));

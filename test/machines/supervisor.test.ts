@@ -8,10 +8,11 @@ const WORK: SupervisorEvent = { type: 'queue.work', queue: 'u' };
 const IDLE: SupervisorEvent = { type: 'user.idle', queue: 'u' };
 const GONE: SupervisorEvent = { type: 'users.gone' };
 const LOST: SupervisorEvent = { type: 'claim.lost', queue: 'u', token: 1 };
-const BROKEN: SupervisorEvent = { type: 'xstate.error.actor.u.1', actorId: 'u.1', error: new Error('broken') };
+const BROKEN: SupervisorEvent = { type: 'user.broken', queue: 'u.1', error: new Error('broken') };
+const FAULT: SupervisorEvent = { type: 'xstate.error.actor.user', actorId: 'user', error: new Error('broken') };
 const DRAIN: SupervisorEvent = { type: 'drain' };
 const ABORT: SupervisorEvent = { type: 'abort' };
-const EVENTS = [WORK, IDLE, GONE, LOST, BROKEN, DRAIN, ABORT];
+const EVENTS = [WORK, IDLE, GONE, LOST, BROKEN, FAULT, DRAIN, ABORT];
 
 /** Drained, it has stopped: it is told nothing more. */
 const possible = (state: AnyMachineSnapshot) => (state.status === 'active' ? EVENTS : []);
@@ -42,6 +43,7 @@ test('what it does when it is told something', (t) => {
   for (const state of [RUNNING, DRAINING]) {
     t.deepEqual(asked(state, LOST), ['dropClaim']);
     t.deepEqual(asked(state, BROKEN), ['forget']);
+    t.is(tell(supervisorMachine, state, FAULT).state.status, 'active');
   }
 });
 
