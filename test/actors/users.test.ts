@@ -1,7 +1,7 @@
 import { mock } from 'node:test';
 import { queryObjects } from 'node:v8';
 import test from 'ava';
-import { Actor } from 'xstate';
+import { Actor, type InspectionEvent } from 'xstate';
 import { Turn } from '../../src/actors/turn.ts';
 import { type UserEffects, Users } from '../../src/actors/users.ts';
 import type { ClaimedMessage } from '../../src/store/store.ts';
@@ -21,6 +21,20 @@ test.serial('5,000 users come, work and go, and leave nothing behind', async (t)
   t.is(waiting.size, 0);
   t.is(queryObjects(Actor, { format: 'count' }) - before, 1, 'of all actors the supervisor alone is left');
   await users.drain(1000);
+});
+
+test('no event of the supervisor is named after a user: XState keeps something for each name it has ever heard', async (t) => {
+  const types = new Set<string>();
+  const idle = new Count();
+  const inspect = (told: InspectionEvent) => {
+    if (told.type === '@xstate.event') types.add(told.event.type);
+  };
+  const users = new Users(effects(), () => idle.add(), { inspect }, 0);
+  for (const queue of ['ruth', 'boaz', 'naomi']) users.hint(queue);
+  await idle.reaches(3);
+  await users.drain(1000);
+  t.true(types.has('xstate.done.actor.user'));
+  for (const type of types) t.notRegex(type, /ruth|boaz|naomi/);
 });
 
 test('an idle user rests, in case there is work again soon, and no more than may do so at once', async (t) => {
