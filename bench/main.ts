@@ -1,9 +1,10 @@
 /**
- * `npm run bench`: each contender in turn, several rounds, one table for each thing that is measured; writes `results.md`.
+ * `npm run bench`: each contender in turn, several rounds, one table for each thing that is measured; each goes into
+ * `results.md` as soon as it is there.
  * `npm run bench -- --quick`: one small round of the main parts. `--only accept,whole`, `--rounds 5`, `--cpu-prof DIR`.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,7 @@ import { Child } from './child.ts';
 import { profileInto } from './contenders.ts';
 import { machine } from './machine.ts';
 import { optionsOf, refuse } from './options.ts';
+import { Results } from './results.ts';
 import type { Figures, Scenario } from './scenario.ts';
 import { accept } from './scenarios/accept.ts';
 import { fanout } from './scenarios/fanout.ts';
@@ -61,21 +63,19 @@ if (!existsSync(resolve(HERE, 'node_modules'))) {
 }
 
 console.log(machine());
-const sections: string[] = [];
+const results = quick || of ? undefined : new Results(resolve(HERE, 'results.md'), names);
 for (const [index, scenario] of chosen.entries()) {
   const busy = busyness(index > 0);
   const found = table(scenario, await measured(scenario));
-  const section = `## ${scenario.title}\n\nTo be reached: ${scenario.target}.\n\n${busy}${found}\n`;
+  const how = `To be reached: ${scenario.target}. Rounds: ${rounds}.`;
+  const section = `## ${scenario.title}\n\n${how}\n\n${busy}${found}\n`;
   console.log(`\n${section}`);
-  sections.push(section);
+  results?.put(scenario.name, `${section}\n${machine()}`);
 }
 if (quick) {
   console.log(
     `${rounds === 1 ? 'This was one small round' : `These were ${rounds} small rounds`}, not to be judged by: results.md is not written.`,
   );
-} else if (!only && !of) {
-  const head = `# Results\n\nMade by \`npm run bench\`: medians of ${rounds} rounds, in brackets the least and the most.\n\n${machine()}\n`;
-  writeFileSync(resolve(HERE, 'results.md'), `${head}\n${sections.join('\n')}`);
 }
 
 /** What is said when others are at work on the machine. The scenario before counts as well: it was so a minute ago. */

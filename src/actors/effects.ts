@@ -28,6 +28,8 @@ export type Arrival = {
   readonly sentAt: number;
   /** Undefined when it was not claimed; fails when that is not known. */
   readonly claimed: Promise<ClaimedMessage | undefined>;
+  /** To be called once it has its slot, or gets none. */
+  readonly done: () => void;
 };
 
 /** What a user's machine does to the world: one method for each of its promise actors. */
@@ -77,8 +79,10 @@ export class Effects {
    * that does not answer holds up no slot.
    */
   async claim(queue: string, signal: AbortSignal, arrival?: Arrival): Promise<Turn | undefined> {
-    const begun = arrival && (await this.#track(this.#arrive(queue, signal, arrival)));
-    if (begun) return begun;
+    if (arrival) {
+      const begun = await this.#track(this.#arrive(queue, signal, arrival)).finally(arrival.done);
+      if (begun) return begun;
+    }
     return this.#persist(async () => {
       await this.#slots.acquire(queue, signal);
       try {

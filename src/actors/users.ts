@@ -27,7 +27,7 @@ export class Users {
   readonly #underWay = new Map<string, AbortController>();
   /** What is about to be put into queues whose actors are to be woken for it. */
   readonly #arriving = new Map<string, Arrival>();
-  /** How much is on its way into the store that actors wait for. */
+  /** How much of it has no slot yet. */
   #awaited = 0;
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
@@ -132,7 +132,6 @@ export class Users {
       if (answer.type === 'queued') this.hint(queue);
       return answer;
     }
-    this.#awaited += 1;
     try {
       const answer = await enqueue(true);
       awaited.resolve(answer.type === 'queued' ? answer.claimed : undefined);
@@ -141,8 +140,6 @@ export class Users {
       if (error instanceof StoreUnavailable) awaited.reject(error);
       else awaited.resolve(undefined);
       throw error;
-    } finally {
-      this.#awaited -= 1;
     }
   }
 
@@ -151,10 +148,16 @@ export class Users {
     const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
     if (state !== 'idle' || this.#awaited >= this.#effects.slotsFree) return undefined;
     const awaited = Promise.withResolvers<ClaimedMessage | undefined>();
-    this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise });
+    const done = () => {
+      this.#awaited -= 1;
+    };
+    this.#awaited += 1;
+    this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise, done });
     this.#supervisor.send({ type: 'queue.work', queue });
     // Once it drains, the supervisor wakes nobody.
-    return this.#arriving.delete(queue) ? undefined : awaited;
+    if (!this.#arriving.delete(queue)) return awaited;
+    done();
+    return undefined;
   }
 
   claimLost(queue: string, token: number): void {

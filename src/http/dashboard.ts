@@ -39,7 +39,12 @@ export function dashboardRouter(): Router {
     ['parse.js', parser('parse')],
     ['charts.json', content('application/json; charset=utf-8', () => JSON.stringify(charts()))],
   ]);
-  router.get('/', (ctx) => ctx.redirect('dashboard'));
+  router.get('/', (ctx) => {
+    // Koa's own redirect has a text in it. Without one, it would take the status for that of nothing at all.
+    ctx.body = null;
+    ctx.status = 302;
+    ctx.set('Location', 'dashboard');
+  });
   router.get('/dashboard', withoutSlash, asset(new URL('index.html', PAGE)));
   router.get('/dashboard/:file', async (ctx, next) => {
     await files.get(String(ctx['params'].file))?.(ctx, next);

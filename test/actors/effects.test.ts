@@ -63,11 +63,13 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
   await t.notThrowsAsync(real.abandon('unknown', new Error('broken')));
 });
 
+const done = () => {};
+
 /** A message as it arrives, claimed by its acceptance. */
 async function anArrival(store: EmbeddedStore, id: string) {
   const sentAt = performance.now();
   const accepted = await store.enqueue(aMessage('u', { id }), true);
-  return { sentAt, claimed: Promise.resolve(accepted.type === 'queued' ? accepted.claimed : undefined) };
+  return { sentAt, claimed: Promise.resolve(accepted.type === 'queued' ? accepted.claimed : undefined), done };
 }
 
 test('what was claimed as it arrived is not claimed again, and what was not, is looked for', async (t) => {
@@ -75,7 +77,7 @@ test('what was claimed as it arrived is not claimed again, and what was not, is 
   const { signal } = new AbortController();
   t.like(await effects.claim('u', signal, await anArrival(store, 'm')), { messageId: 'm', attempt: 1, last: 2 });
   t.is(leases.take('u')?.messageId, 'm');
-  const unclaimed = { sentAt: performance.now(), claimed: Promise.resolve(undefined) };
+  const unclaimed = { sentAt: performance.now(), claimed: Promise.resolve(undefined), done };
   t.like(await effects.claim('u', signal, unclaimed), { messageId: 'm', attempt: 2 });
 });
 
@@ -93,7 +95,7 @@ test('what was claimed as it arrived goes back at once when nobody waits for it 
   const { effects, store, slots } = someEffects(t);
   const left = new AbortController();
   const { promise, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
-  const waiting = effects.claim('u', left.signal, { sentAt: performance.now(), claimed: promise });
+  const waiting = effects.claim('u', left.signal, { sentAt: performance.now(), claimed: promise, done });
   left.abort(new Error('left'));
   resolve(await (await anArrival(store, 'm')).claimed);
   await t.throwsAsync(waiting, { message: 'left' });
@@ -117,7 +119,7 @@ test('what arrives holds no slot before the store has answered, and is looked fo
   const { effects, store, slots } = someEffects(t);
   const { signal } = new AbortController();
   const { promise, reject } = Promise.withResolvers<undefined>();
-  const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise });
+  const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise, done });
   t.is(slots.wanted, 0);
   await store.enqueue(aMessage('u', { id: 'm' }));
   reject(new StoreUnavailable(new Error('no answer')));

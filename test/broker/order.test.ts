@@ -41,7 +41,10 @@ for (const kind of STORES) {
     const users = Array.from({ length: 8 }, (_, index) => `user-${index}`);
     const ids = await Promise.all(users.map((user) => client.send(user, '[[text="hold" ttft=60000]]')));
     await worker.waitForCalls(5);
-    t.like((await client.get('/health')).body, { active_queues: 8, messages_processing: 5, messages_waiting: 3 });
+    // One that was claimed as it was accepted, and found its slot taken by then, is given back at once.
+    let health = await client.get('/health');
+    while (health.body['messages_processing'] !== 5) health = await client.get('/health');
+    t.like(health.body, { active_queues: 8, messages_waiting: 3 });
     t.is(worker.maxOpen, 5);
     t.is(new Set(ids).size, 8);
   });

@@ -94,7 +94,8 @@ function messagesOf(queue: string, { call }: StopPoint): MessagePlan[] {
     pauseMs: 0,
     streamed: false,
     givesUp: false,
-    interrupts: false,
+    // What interrupts is not claimed as it is accepted.
+    interrupts: call === 'claim' && index === 0,
     cancelledAfterMs: call === 'cancel' && index === last ? 0 : undefined,
     clears: call === 'clear' && index === last,
     listeners: [{ kind: 'stays', seed: index }],

@@ -7,7 +7,7 @@ import { startBroker } from '../../src/broker.ts';
 import { readConfig } from '../../src/config.ts';
 import { type SimulatedWorker, startSimulatedWorker } from '../../src/simulated-worker/server.ts';
 import { Client } from './client.ts';
-import { freePort } from './port.ts';
+import { onFreePort } from './port.ts';
 import { startRedis } from './redis.ts';
 
 export type StoreKind = 'embedded' | 'redis';
@@ -36,7 +36,7 @@ export async function aWorker(
   options: Parameters<typeof startSimulatedWorker>[0] = {},
 ): Promise<SimulatedWorker> {
   // It may go down and come back on the same port.
-  const worker = await startSimulatedWorker({ port: await freePort(), ...options });
+  const worker = await onFreePort((port) => startSimulatedWorker({ port, ...options }));
   t.teardown(() => worker.close());
   return worker;
 }

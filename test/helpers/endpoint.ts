@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
-import { freePort } from './port.ts';
+import { onFreePort } from './port.ts';
 
 /** One callback as it came in. */
 export type Call = {
@@ -39,7 +39,7 @@ export async function anEndpoint(t: ExecutionContext, respond: (call: Call) => R
     server.close();
     await once(server, 'close');
   };
-  const port = await listen(await freePort());
+  const port = await onFreePort(listen);
   t.teardown(close);
   const endpoint = {
     calls,

@@ -34,3 +34,14 @@ async function isFree(port: number): Promise<boolean> {
   await closed;
   return true;
 }
+
+/** Starts something on such a port: on another one when that has been taken meanwhile. */
+export async function onFreePort<Server>(start: (port: number) => Promise<Server>): Promise<Server> {
+  for (;;) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    }
+  }
+}
