@@ -32,7 +32,7 @@ export type Arrival = {
   readonly done: () => void;
 };
 
-/** What a user's machine does to the world: one method for each of its promise actors. */
+/** What a user's machine does to the world: one method for each of its effects. */
 export class Effects {
   readonly #store: Store;
   readonly #worker: Worker;
