@@ -19,6 +19,7 @@ process.once('exit', () => {
 /** A program of the bench in a process of its own, which listens on `PORT`. */
 export class Child {
   readonly url: string;
+  /** Of the program itself, where `npm` has started it. */
   readonly pid: number;
   /** In ms since 1970. */
   readonly startedAt: number;
@@ -29,7 +30,7 @@ export class Child {
   private constructor(child: ChildProcess, url: string, startedAt: number) {
     this.#child = child;
     this.url = url;
-    this.pid = child.pid ?? 0;
+    this.pid = lastOf(child.pid ?? 0);
     this.startedAt = startedAt;
   }
 
@@ -77,6 +78,12 @@ export class Child {
     await exited;
     clearTimeout(late);
   }
+}
+
+/** The process that a process has started, and so on; itself if it has started none. */
+function lastOf(pid: number): number {
+  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+  return child ? lastOf(Number(child)) : pid;
 }
 
 /** User and system time of a process so far, in ms. */

@@ -54,11 +54,11 @@ export class Connection {
     });
   }
 
-  /** Resolves when the answer has begun; what follows is read and let go. */
-  begin(request: Buffer): Promise<void> {
+  /** Resolves when the answer has begun; what follows is told to `hear` and let go. */
+  begin(request: Buffer, hear: (text: string) => void = () => {}): Promise<void> {
     return new Promise((resolve) => {
       this.#socket.removeAllListeners('data').once('data', () => resolve());
-      this.#socket.on('data', () => {});
+      this.#socket.on('data', hear);
       this.#socket.write(request);
     });
   }

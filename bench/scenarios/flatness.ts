@@ -1,7 +1,8 @@
-import { embedded, HELD, onRedis, PATIENT } from '../contenders.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Contender, embedded, HELD, onRedis, PATIENT } from '../contenders.ts';
 import { Connection, get } from '../http.ts';
 import { mustHaveCalled, reportOf, send, settled, unsettled, usersAt, waiting } from '../load.ts';
-import { each, type Run, type Scenario } from '../scenario.ts';
+import { each, type Figures, type Run, type Scenario } from '../scenario.ts';
 
 type Crowd = { readonly users: number; readonly messagesOfEach: number };
 
@@ -52,7 +53,14 @@ export const users: Scenario = {
   ],
 };
 
-const asked: Run = async ({ children, cpu }, _worker, scale) => {
+const DASHBOARDS = 5;
+
+const asked: Run = async (contender, _worker, scale) => ({
+  ...(await askedForHealth(contender, scale)),
+  ...(await watched(contender, scale)),
+});
+
+async function askedForHealth({ children, cpu }: Contender, scale: number): Promise<Figures> {
   const connection = new Connection(children[0]?.url ?? '');
   const request = get('/health');
   for (let i = 0; i < 50; i += 1) await connection.send(request);
@@ -68,20 +76,42 @@ const asked: Run = async ({ children, cpu }, _worker, scale) => {
   connection.close();
   waits.sort((a, b) => a - b);
   return {
-    'ms, median': waits[times >> 1] ?? Number.NaN,
+    'health: ms, median': waits[times >> 1] ?? Number.NaN,
     'ms CPU': (after.own - before.own) / times,
     'ms Redis': (after.redis - before.redis) / times,
   };
-};
+}
 
-/** `GET /health` of brokers in whose store so many queues wait. */
+/** What the feed of open dashboards costs, and what the broker does by itself meanwhile. */
+async function watched({ children, cpu }: Contender, scale: number): Promise<Figures> {
+  const open = Array.from({ length: DASHBOARDS }, () => new Connection(children[0]?.url ?? ''));
+  let frames = 0;
+  const hear = (text: string) => {
+    frames += text.split('\n\n').length - 1;
+  };
+  await Promise.all(open.map((connection) => connection.begin(get('/api/v1/dashboard/events'), hear)));
+  await delay(2000);
+  const seconds = Math.max(3, 15 * scale);
+  const [before, framesBefore] = [cpu(), frames];
+  await delay(seconds * 1000);
+  const after = cpu();
+  for (const connection of open) connection.close();
+  const heard = frames - framesBefore;
+  if (heard < DASHBOARDS * (seconds - 2)) throw new Error(`the dashboards were told ${heard} times in ${seconds} s`);
+  return {
+    'five dashboards: ms CPU/s': (after.own - before.own) / seconds,
+    'ms Redis/s': (after.redis - before.redis) / seconds,
+  };
+}
+
+/** What is told of brokers in whose store so many queues wait. */
 export function health(queues: number): Scenario {
   const full = { env: HELD, fill: waiting(queues, '2 50 3600000') };
   const name = `${queues.toLocaleString('en')} queues`;
   return {
     name: 'health',
-    title: `Flatness: GET /health with ${name} waiting, and with none`,
-    target: 'at most 1.5 times as long',
+    title: `Flatness: GET /health, and the feed of five open dashboards, with ${name} waiting, and with none`,
+    target: 'at most 1.5 times as much',
     entries: each(
       {
         'Redis, none': onRedis({ env: HELD }),

@@ -42,11 +42,13 @@ const rested: Run = async ({ children, cpu }, _worker, scale) => {
   };
 };
 
+const started = { npmStart: true };
+
 export const idle: Scenario = {
   name: 'idle',
   title: 'Outside the way: an idle broker',
   target: 'less than 1 % of a core, less than 120 MB',
-  entries: each({ 'broker on Redis': onRedis(), 'broker, embedded': embedded() }, rested),
+  entries: each({ 'broker on Redis': onRedis(started), 'broker, embedded': embedded(started) }, rested),
 };
 
 const ready: Run = async ({ children: [child] }) => {
@@ -54,8 +56,6 @@ const ready: Run = async ({ children: [child] }) => {
   while ((await read(child.url, '/health/ready')).status !== 200);
   return { 'ms to ready': Date.now() - child.startedAt };
 };
-
-const started = { npmStart: true };
 
 export const startup: Scenario = {
   name: 'startup',

@@ -28,8 +28,6 @@ export type Arrival = {
   readonly sentAt: number;
   /** Undefined when it was not claimed; fails when that is not known. */
   readonly claimed: Promise<ClaimedMessage | undefined>;
-  /** To be called once it has its slot, or gets none. */
-  readonly done: () => void;
 };
 
 /** What a user's machine does to the world: one method for each of its effects. */
@@ -74,20 +72,16 @@ export class Effects {
     return this.#slots.free;
   }
 
-  /**
-   * Takes over what arrives and was claimed; else waits for a slot, then claims the head of the queue. A part of the store
-   * that does not answer holds up no slot.
-   */
+  /** Takes over what arrives and was claimed; else waits for a slot, then claims the head of the queue. */
   async claim(queue: string, signal: AbortSignal, arrival?: Arrival): Promise<Turn | undefined> {
     if (arrival) {
-      const begun = await this.#track(this.#arrive(queue, signal, arrival)).finally(arrival.done);
+      const begun = await this.#track(this.#arrive(queue, signal, arrival));
       if (begun) return begun;
     }
     return this.#persist(async () => {
       await this.#slots.acquire(queue, signal);
       try {
-        const sentAt = performance.now();
-        return await this.#track(this.#store.claim(queue).then((message) => this.#take(message, sentAt, signal)));
+        return await this.#track(this.#claimHead(queue, signal));
       } catch (error) {
         // Once the state was left the slot may be that of the next actor of this queue.
         if (!signal.aborted) this.#slots.release(queue);
@@ -96,28 +90,33 @@ export class Effects {
     }, signal);
   }
 
-  /** The claim that came with what arrives, if there is a slot for it by now: before the store has answered it has none. */
+  /** The claim that came with what arrives, if there is one. */
   async #arrive(queue: string, signal: AbortSignal, { sentAt, claimed }: Arrival): Promise<Turn | undefined> {
-    let askedAt = sentAt;
-    const message = await claimed.catch(() =>
-      // It may have been claimed by a call whose answer was lost: then this finds the same claim.
-      this.#persist(() => {
-        askedAt = performance.now();
-        return this.#store.claim(queue);
-      }, signal),
+    this.#slots.reserve(queue);
+    const answer = await claimed.then(
+      (message) => ({ message }),
+      () => undefined,
     );
-    if (message && this.#slots.free > 0 && !signal.aborted) {
-      await this.#slots.acquire(queue, signal);
-      return this.#take(message, askedAt, signal);
-    }
-    if (message) await this.#giveBack(new Turn(message), signal);
-    return undefined;
+    if (answer) return this.#take(queue, answer.message, sentAt, signal);
+    // It may have been claimed by a call whose answer was lost: then this finds the same claim.
+    return this.#persist(() => this.#claimHead(queue, signal), signal);
   }
 
-  async #take(message: ClaimedMessage | undefined, sentAt: number, signal: AbortSignal): Promise<Turn | undefined> {
+  async #claimHead(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
+    this.#slots.reserve(queue);
+    const sentAt = performance.now();
+    return this.#take(queue, await this.#store.claim(queue), sentAt, signal);
+  }
+
+  async #take(
+    queue: string,
+    message: ClaimedMessage | undefined,
+    sentAt: number,
+    signal: AbortSignal,
+  ): Promise<Turn | undefined> {
     if (!message) return undefined;
     const turn = new Turn(message);
-    if (signal.aborted || !this.#hold(turn, sentAt)) {
+    if (signal.aborted || !this.#slots.take(queue) || !this.#hold(turn, sentAt)) {
       // Nobody waits for this claim any more, or its answer took too long: it goes back at once rather than by its lease.
       await this.#giveBack(turn, signal);
       return undefined;
@@ -207,6 +206,8 @@ export class Effects {
       if (this.#slots.stopped.aborted) return undefined;
       throw error;
     }
+    await this.#persist(() => this.#leases.confirm(next), signal);
+    if (turn.cancelled.aborted) return next;
     const processing = [processingEvent(next.messageId, next.attempt)];
     await this.#persist(() => this.#store.append(next, next.last, processing), signal);
     next.last += processing.length;
@@ -239,11 +240,14 @@ export class Effects {
     return this.#worker.broken(error);
   }
 
-  /** Writes the end. Goes on to the next message only while no other user waits for the slot (G7). */
+  /**
+   * Writes the end. Goes on to the next message only while no other user waits for the slot (G7), and holds none against
+   * them meanwhile: the store may be long in answering.
+   */
   async settle(claim: Claim, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
     const turn = Turn.of(claim);
-    // A message that was cancelled while it backed off has no slot to pass on, and while calls are stopped none is passed on.
-    const goOn = proceed && this.#slots.passesOn(turn.queue);
+    // A message that was cancelled while it backed off has none to keep.
+    const goOn = this.#slots.keep(turn.queue) && proceed;
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.
     this.#leases.drop(turn);
     const workedMs = turn.calledAt === undefined ? undefined : performance.now() - turn.calledAt;
@@ -259,7 +263,8 @@ export class Effects {
     writeLine(this.#log, level, 'ended', () => ({ ...storyOf(turn), status: outcome.status, ...failureOf(outcome) }));
     this.#callBack(turn);
     const next = settled.next && new Turn(settled.next);
-    if (!next || (!signal.aborted && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
+    const takesOver = () => !signal.aborted && this.#slots.take(turn.queue);
+    if (!next || (takesOver() && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
     await this.#track(this.#giveBack(next, signal));
     return { next: undefined, waiting: true };
   }

@@ -94,6 +94,12 @@ export class Leases {
     }
   }
 
+  /** Asks at once whether a claim is still held, and its message wanted: what has been told of that may have been lost. */
+  async confirm(claim: Turn): Promise<void> {
+    const sentAt = performance.now();
+    await this.#store.renew([claim], (_, renewal) => this.#told(claim, renewal, sentAt));
+  }
+
   drop(claim: Claim): void {
     if (this.#holding(claim)) this.#held.delete(claim.queue);
   }

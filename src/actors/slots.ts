@@ -1,3 +1,6 @@
+/** So long the store may take to answer whether there is a call to make with a slot. */
+const LATE_MS = 1000;
+
 /**
  * The bound on worker calls open at once in this broker: first come, first served. A queue holds at most one slot. Not
  * p-queue: a slot has to be had at once when one is free, and with it, it cost 8 of the 280 µs of a message.
@@ -6,6 +9,8 @@ export class Slots {
   /** How many there are when the worker is well. */
   readonly concurrency: number;
   readonly #held = new Set<string>();
+  /** Queues that hold a slot and make no call with it yet, and when another may have it, in `performance.now()` time. */
+  readonly #idle = new Map<string, number>();
   /** Who waits for one, in the order in which they came. */
   readonly #waiting = new Map<string, () => void>();
   /** Queues that held a slot when calls were stopped, and still do. */
@@ -13,6 +18,7 @@ export class Slots {
   #stopped = new AbortController();
   /** How many others may hold one. */
   #allowed: number;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(concurrency: number) {
     this.concurrency = concurrency;
@@ -24,9 +30,9 @@ export class Slots {
     return this.#held.size + this.#waiting.size;
   }
 
-  /** Queues that hold a slot. */
+  /** Queues that hold a slot for a call. */
   get held(): number {
-    return this.#held.size;
+    return this.#held.size - this.#idle.size;
   }
 
   /** False while calls are stopped. */
@@ -44,9 +50,35 @@ export class Slots {
     return this.open && !this.#waiting.size ? Math.max(0, this.#bound - this.#held.size) : 0;
   }
 
-  /** Whether a queue may keep its slot for its next call: it has one, and nobody else waits for one. */
-  passesOn(queue: string): boolean {
-    return this.open && this.#held.has(queue) && !this.#before.has(queue) && !this.#waiting.size;
+  /**
+   * Holds a slot for a queue, if there is one, while the store is asked for a call to make with it. One that waits for the
+   * store for too long loses it to who can use it: a part of the store that hangs is to hold up nobody else (G7).
+   */
+  reserve(queue: string): void {
+    if (!this.take(queue)) return;
+    this.#idle.set(queue, performance.now() + LATE_MS);
+    if (this.#waiting.size) this.#lookForLate();
+  }
+
+  /**
+   * The call of a queue has ended. True: its slot is kept for its next call, unless another wants it before. False: it had
+   * none, or has given it back, for somebody waits or calls are stopped.
+   */
+  keep(queue: string): boolean {
+    if (this.open && this.#held.has(queue) && !this.#before.has(queue) && !this.#waiting.size) {
+      this.#idle.set(queue, 0);
+      return true;
+    }
+    this.release(queue);
+    return false;
+  }
+
+  /** Whether `queue` has a slot to make a call with: it held one, or one was to be had at once. */
+  take(queue: string): boolean {
+    if (!this.#held.has(queue) && this.free === 0 && !this.#takeIdle()) return false;
+    this.#held.add(queue);
+    this.#idle.delete(queue);
+    return true;
   }
 
   /**
@@ -57,6 +89,7 @@ export class Slots {
     this.#allowed = calls;
     if (calls === 0) {
       this.#stopped.abort(new Error('no calls are made for now'));
+      for (const queue of this.#idle.keys()) this.release(queue);
       for (const queue of this.#held) this.#before.add(queue);
       return;
     }
@@ -68,11 +101,7 @@ export class Slots {
   async acquire(queue: string, signal: AbortSignal): Promise<void> {
     // A signal that has aborted already says so no more: who waited under it would be given a slot that nobody gives back.
     signal.throwIfAborted();
-    if (this.#held.has(queue)) return;
-    if (this.free > 0) {
-      this.#held.add(queue);
-      return;
-    }
+    if (this.take(queue)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
       this.#waiting.delete(queue);
@@ -83,14 +112,40 @@ export class Slots {
       signal.removeEventListener('abort', leave);
       resolve();
     });
+    this.#lookForLate();
     await promise;
   }
 
   /** Gives the slot back; without one, nothing happens. */
   release(queue: string): void {
     this.#held.delete(queue);
+    this.#idle.delete(queue);
     this.#before.delete(queue);
     this.#admit();
+  }
+
+  /** Whether a slot was taken from a queue that makes no call with it. */
+  #takeIdle(): boolean {
+    if (!this.open || this.#waiting.size) return false;
+    for (const [queue, from] of this.#idle) {
+      if (from > performance.now()) continue;
+      this.#idle.delete(queue);
+      return this.#held.delete(queue);
+    }
+    return false;
+  }
+
+  /** Once one that waits for the store does so for too long, those who wait for a slot get it. Those idle first come first. */
+  #lookForLate(): void {
+    const [from] = this.#idle.values();
+    if (this.#timer || from === undefined) return;
+    const look = () => {
+      this.#timer = undefined;
+      if (!this.#waiting.size) return;
+      for (const [queue, until] of this.#idle) if (until <= performance.now()) this.release(queue);
+      this.#lookForLate();
+    };
+    this.#timer = setTimeout(look, from - performance.now());
   }
 
   /** A call from before a stop makes no room for a new one. */

@@ -6,7 +6,7 @@ type Followed = {
   subscribe(observer: {
     next: (snapshot: { value: StateValue }) => void;
     complete: () => void;
-    error: () => void;
+    error: (error: unknown) => void;
   }): unknown;
 };
 
@@ -17,8 +17,8 @@ type Followed = {
 export class StateCounts {
   readonly #counts = new Map<string, number>();
 
-  /** Counts an actor until it has gone. To be called before it is started. */
-  follow(actor: Followed): void {
+  /** Counts an actor until it has gone. To be called before it is started. `onBroken`: told what broke it. */
+  follow(actor: Followed, onBroken: (error: unknown) => void = () => {}): void {
     let state: string | undefined;
     const move = (to: string | undefined) => {
       if (to === state) return;
@@ -26,8 +26,14 @@ export class StateCounts {
       if (to !== undefined) this.#add(to, 1);
       state = to;
     };
-    const gone = () => move(undefined);
-    actor.subscribe({ next: ({ value }) => move(nameOf(value)), complete: gone, error: gone });
+    actor.subscribe({
+      next: ({ value }) => move(nameOf(value)),
+      complete: () => move(undefined),
+      error: (error) => {
+        move(undefined);
+        onBroken(error);
+      },
+    });
   }
 
   /** By the names of the states; those that nobody is in may be missing. */

@@ -27,8 +27,6 @@ export class Users {
   readonly #underWay = new Map<string, AbortController>();
   /** What is about to be put into queues whose actors are to be woken for it. */
   readonly #arriving = new Map<string, Arrival>();
-  /** How much of it has no slot yet. */
-  #awaited = 0;
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
@@ -146,18 +144,12 @@ export class Users {
   /** What an actor waits for from now on, and does nothing else in its queue before; undefined when none does. */
   #await(queue: string): PromiseWithResolvers<ClaimedMessage | undefined> | undefined {
     const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
-    if (state !== 'idle' || this.#awaited >= this.#effects.slotsFree) return undefined;
+    if (state !== 'idle' || this.#effects.slotsFree === 0) return undefined;
     const awaited = Promise.withResolvers<ClaimedMessage | undefined>();
-    const done = () => {
-      this.#awaited -= 1;
-    };
-    this.#awaited += 1;
-    this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise, done });
+    this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise });
     this.#supervisor.send({ type: 'queue.work', queue });
     // Once it drains, the supervisor wakes nobody.
-    if (!this.#arriving.delete(queue)) return awaited;
-    done();
-    return undefined;
+    return this.#arriving.delete(queue) ? undefined : awaited;
   }
 
   claimLost(queue: string, token: number): void {
@@ -209,8 +201,7 @@ export class Users {
       // All have one id: XState remembers for ever what is done for each type of event, and that of an actor's end has its id in it.
       user = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
       this.#live.set(queue, user);
-      this.#states.follow(user);
-      user.subscribe({ error: (error) => this.#supervisor.send({ type: 'user.broken', queue, error }) });
+      this.#states.follow(user, (error) => this.#supervisor.send({ type: 'user.broken', queue, error }));
       user.start();
     } else this.#resting.remove(queue);
     user.send({ type: 'work' });

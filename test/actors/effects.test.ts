@@ -17,7 +17,13 @@ function someEffects(t: ExecutionContext) {
   const store = new EmbeddedStore(aDirectory(t), settings);
   const { log, lines } = aLog();
   const slots = new Slots(1);
-  const leases = new Leases({ store, leaseMs: settings.leaseMs, log, onLost: () => {}, onCancelled: () => {} });
+  const leases = new Leases({
+    store,
+    leaseMs: settings.leaseMs,
+    log,
+    onLost: () => {},
+    onCancelled: (turn) => turn.cancel(),
+  });
   const worker = new Worker({
     baseUrl: 'http://127.0.0.1:9',
     apiKey: undefined,
@@ -63,13 +69,11 @@ test('abandoned, a queue is due at once, and its slot and its lease are free', a
   await t.notThrowsAsync(real.abandon('unknown', new Error('broken')));
 });
 
-const done = () => {};
-
 /** A message as it arrives, claimed by its acceptance. */
 async function anArrival(store: EmbeddedStore, id: string) {
   const sentAt = performance.now();
   const accepted = await store.enqueue(aMessage('u', { id }), true);
-  return { sentAt, claimed: Promise.resolve(accepted.type === 'queued' ? accepted.claimed : undefined), done };
+  return { sentAt, claimed: Promise.resolve(accepted.type === 'queued' ? accepted.claimed : undefined) };
 }
 
 test('what was claimed as it arrived is not claimed again, and what was not, is looked for', async (t) => {
@@ -77,7 +81,7 @@ test('what was claimed as it arrived is not claimed again, and what was not, is 
   const { signal } = new AbortController();
   t.like(await effects.claim('u', signal, await anArrival(store, 'm')), { messageId: 'm', attempt: 1, last: 2 });
   t.is(leases.take('u')?.messageId, 'm');
-  const unclaimed = { sentAt: performance.now(), claimed: Promise.resolve(undefined), done };
+  const unclaimed = { sentAt: performance.now(), claimed: Promise.resolve(undefined) };
   t.like(await effects.claim('u', signal, unclaimed), { messageId: 'm', attempt: 2 });
 });
 
@@ -95,7 +99,7 @@ test('what was claimed as it arrived goes back at once when nobody waits for it 
   const { effects, store, slots } = someEffects(t);
   const left = new AbortController();
   const { promise, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
-  const waiting = effects.claim('u', left.signal, { sentAt: performance.now(), claimed: promise, done });
+  const waiting = effects.claim('u', left.signal, { sentAt: performance.now(), claimed: promise });
   left.abort(new Error('left'));
   resolve(await (await anArrival(store, 'm')).claimed);
   await t.throwsAsync(waiting, { message: 'left' });
@@ -115,16 +119,48 @@ test('what was claimed as it arrived waits in line when there is no slot for it,
   t.like(await turn, { messageId: 'm', attempt: 1 });
 });
 
-test('what arrives holds no slot before the store has answered, and is looked for when the answer is lost', async (t) => {
+test('what arrives has its slot before the store has answered, and is looked for when the answer is lost', async (t) => {
   const { effects, store, slots } = someEffects(t);
   const { signal } = new AbortController();
   const { promise, reject } = Promise.withResolvers<undefined>();
-  const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise, done });
-  t.is(slots.wanted, 0);
+  const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise });
+  t.is(slots.free, 0);
+  t.is(slots.held, 0, 'no call is made');
   await store.enqueue(aMessage('u', { id: 'm' }));
   reject(new StoreUnavailable(new Error('no answer')));
   t.like(await turn, { messageId: 'm', attempt: 1 });
   t.is(slots.held, 1);
+});
+
+test('what arrives and has its answer too late loses its slot to who waits for one, and its claim goes back', async (t) => {
+  const { effects, store, slots } = someEffects(t);
+  const { signal } = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
+  const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise });
+  await slots.acquire('other', signal);
+  resolve(await (await anArrival(store, 'm')).claimed);
+  await until(async () => slots.wanted === 2);
+  t.deepEqual((await store.sweep(10)).due, ['u']);
+  slots.release('other');
+  t.like(await turn, { messageId: 'm', attempt: 1 });
+});
+
+test('a message that was cancelled while it backed off is not called again, though nothing of it was heard', async (t) => {
+  const { effects, store, slots } = someEffects(t);
+  const { signal } = new AbortController();
+  await store.enqueue(aMessage('u', { id: 'm' }));
+  const turn = await effects.claim('u', signal);
+  if (!turn) return t.fail();
+  effects.freeSlot('u');
+  await slots.acquire('other', signal);
+  const backedOff = effects.backOff(turn, 0, 'the worker is busy', signal);
+  await until(async () => slots.wanted === 2);
+  t.deepEqual(await store.cancel('u', 'm'), { type: 'cancelling' });
+  slots.release('other');
+  const next = await backedOff;
+  if (!next) return t.fail();
+  t.like(await effects.open(next, signal), { type: 'ended', outcome: { status: 'cancelled' } });
+  t.is((await store.message('u', 'm'))?.attempts, 2);
 });
 
 test('of a queue that is left, or whose actor broke, a line tells which message was in hand, and whose', async (t) => {

@@ -21,16 +21,16 @@ function someSlots(concurrency: number) {
 test('while calls are stopped nobody gets a slot, and who has one keeps it', async (t) => {
   const { slots, ask, served } = someSlots(2);
   ask('a');
-  t.true(slots.passesOn('a'));
   slots.allow(0);
   t.true(slots.stopped.aborted);
   ask('b', 'a');
   t.false(slots.open);
-  t.false(slots.passesOn('a'));
   t.deepEqual(await served(), ['a', 'a']);
   slots.allow(2);
   t.false(slots.stopped.aborted);
   t.deepEqual(await served(), ['b']);
+  t.true(slots.keep('b'));
+  t.false(slots.keep('a'), 'it is from before the stop');
 });
 
 test('a call from before a stop makes no room for more new ones than are allowed', async (t) => {
@@ -40,7 +40,6 @@ test('a call from before a stop makes no room for more new ones than are allowed
   ask('a', 'b', 'c', 'd');
   slots.allow(1);
   t.deepEqual(await served(), ['old', 'older', 'a']);
-  t.false(slots.passesOn('old'));
   slots.release('old');
   slots.release('older');
   t.deepEqual(await served(), []);
@@ -61,4 +60,45 @@ test('who has left before asking gets no slot', async (t) => {
   ask('a');
   slots.allow(1);
   t.deepEqual(await served(), ['a']);
+});
+
+test('a slot whose call has ended is kept for the next of its queue, unless another wants it before', async (t) => {
+  const { slots, ask, served } = someSlots(1);
+  ask('a');
+  t.deepEqual(await served(), ['a']);
+  t.is(slots.held, 1);
+  t.true(slots.keep('a'));
+  t.is(slots.held, 0);
+  t.is(slots.free, 0);
+  t.true(slots.take('a'));
+  t.is(slots.held, 1);
+  ask('b');
+  t.deepEqual(await served(), []);
+  t.false(slots.keep('a'), 'somebody waits');
+  t.deepEqual(await served(), ['b']);
+  t.true(slots.keep('b'));
+  ask('c');
+  t.deepEqual(await served(), ['c']);
+  t.false(slots.take('b'), 'another has it');
+  t.true(slots.keep('c'));
+  slots.allow(0);
+  t.false(slots.take('c'), 'no calls are made');
+  slots.allow(1);
+  t.is(slots.free, 1);
+});
+
+test('a slot that is held for what the store is asked for goes to another only after a while', async (t) => {
+  const { slots } = someSlots(2);
+  slots.reserve('a');
+  slots.reserve('b');
+  t.is(slots.free, 0);
+  t.is(slots.held, 0);
+  const waits = slots.acquire('c', signal);
+  t.true(slots.take('a'));
+  t.is(slots.held, 1);
+  await waits;
+  t.false(slots.take('b'), 'it had to wait for too long');
+  t.is(slots.held, 2);
+  slots.release('a');
+  t.true(slots.take('b'));
 });

@@ -280,7 +280,6 @@ function takers(more: Partial<UserEffects> = {}) {
     effects({
       claim: async (queue, _signal, arrival) => {
         const message = arrival ? await arrival.claimed : 'looks';
-        arrival?.done();
         seen.push(typeof message === 'string' ? `${queue} ${message}` : [queue, message?.messageId]);
         return typeof message === 'object' ? new Turn(message) : undefined;
       },

@@ -57,7 +57,7 @@ test('a replica that does not keep up costs the users of its own master a clear 
   const env = { REDIS_URL: cluster.url, WORKER_BASE_URL: worker.url, WORKER_CONCURRENCY: '1' };
   const { client, url } = await aBroker(t, env);
   const users = Array.from({ length: USERS }, (_, n) => `user-${n}`);
-  // To their end: one that is being settled as its replica hangs holds the only slot until that is back.
+  // To their end: one whose events are being stored as its replica hangs holds the only slot until that is back.
   const sent = await Promise.all(users.map(async (user) => ({ user, id: await client.send(user, 'hello') })));
   for (const { user, id } of sent) t.like(theEnd(await client.all(user, id)), { event: 'done' });
   const { master, replica } = await cluster.pair();

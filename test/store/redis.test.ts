@@ -81,7 +81,7 @@ test.serial('a claim whose answer is late is given again, as the same attempt', 
 });
 
 test.serial(
-  'a message claimed as it arrives, by a call whose answer is late, is claimed as the same attempt',
+  'a message claimed by a call whose answer is late is claimed as the same attempt, unless it was cancelled meanwhile',
   async (t) => {
     const { url, raw } = await client(t);
     const { port } = new URL(url);
@@ -91,14 +91,22 @@ test.serial(
     // Redis knows the script from now on.
     await store.enqueue(aMessage('u'), true);
     await settled(store, 'u', COMPLETED);
-    const message = aMessage('u');
+    const [message, unwanted] = [aMessage('u'), aMessage('v')];
+    await store.enqueue(unwanted);
     link.hold(['from']);
-    await t.throwsAsync(store.enqueue(message, true), { instanceOf: StoreUnavailable });
+    await Promise.all(
+      [store.enqueue(message, true), store.claim('v')].map((call) =>
+        t.throwsAsync(call, { instanceOf: StoreUnavailable }),
+      ),
+    );
     t.is(await raw.hget(`${baseOf(shardOf('u'))}m:${message.id}`, 'attempts'), '1');
+    t.deepEqual(await aStore(t, url).cancel('v', unwanted.id), { type: 'cancelling' });
     link.heal();
     const repeat = await until(() => store.enqueue(message, true).catch(() => undefined));
     t.deepEqual(repeat, { type: 'queued', position: 1 });
     t.like(await store.claim('u'), { messageId: message.id, attempt: 1 });
+    t.is(await store.claim('v'), undefined);
+    t.is((await store.message('v', unwanted.id))?.status, 'cancelled');
   },
 );
 

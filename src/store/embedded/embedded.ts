@@ -369,6 +369,8 @@ export class EmbeddedStore implements Store {
     const head = this.#heads.of(claim.queue);
     if (head?.status !== 'processing') return this.#following(head, claim, proceed);
     if (head.previous !== claim.token) return { next: undefined, waiting: this.#length(claim.queue).waiting > 0 };
+    // It is for a claim to end it.
+    if (head.cancelled) return { next: undefined, waiting: true };
     this.#prolong(head);
     return { next: this.#claimOf(head), waiting: true };
   }

@@ -14,8 +14,9 @@ if not id then
 end
 
 -- with prolong, finish, told
+-- Cancelled before its answer was here, it is not given again: nobody can have told this broker that it was.
 local held = redis.call('HMGET', CLAIM, 'owner', 'until', 'nonce', 'token', 'cancelled', 'unused')
-if held[3] == nonce then
+if held[3] == nonce and not held[5] then
   prolong()
   return claimed(id, tonumber(held[4]), claimable(id), 0)
 end

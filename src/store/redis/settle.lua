@@ -20,10 +20,12 @@ elseif redis.call('HGET', message_key(id), 'token') ~= token then
 end
 
 local waiting = redis.call('LLEN', WAITING)
-local following = not held and redis.call('HMGET', CLAIM, 'owner', 'previous', 'message', 'token')
+local following = not held and redis.call('HMGET', CLAIM, 'owner', 'previous', 'message', 'token', 'cancelled')
 if following and following[1] then
   -- What this very settling claimed, or what somebody claimed since.
   if following[1] ~= broker or following[2] ~= token then return math.min(waiting, 1) end
+  -- It is for a claim to end it.
+  if following[5] then return 1 end
   -- with prolong, claimed
   prolong()
   return claimed(following[3], tonumber(following[4]), claimable(following[3]), 0)

@@ -345,6 +345,20 @@ export function claimContract(test: Declare, aPlace: MakePlace): void {
     t.deepEqual(await renewal(other, [taken]), HELD);
   });
 
+  test('a settling repeated gives no next one that was cancelled meanwhile', async (t) => {
+    const store = await (await aPlace(t)).broker();
+    const queue = aQueue();
+    await filled(store, queue, 2);
+    const first = await claimed(store, queue);
+    const settle = () => store.settle(first, first.last, [], COMPLETED, true);
+    const { next } = await settle();
+    if (!next) return t.fail();
+    t.deepEqual(await store.cancel(queue, next.messageId), { type: 'cancelling' });
+    t.deepEqual(await settle(), { next: undefined, waiting: true, last: 3 });
+    t.is(await store.claim(queue), undefined);
+    t.is((await store.message(queue, next.messageId))?.status, 'cancelled');
+  });
+
   test('the next claim is held for a whole lease by a settling repeated', async (t) => {
     const store = await (await aPlace(t)).broker({ leaseMs: 200 });
     const queue = aQueue();
