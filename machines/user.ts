@@ -4,9 +4,6 @@ import type { Claim, Opening, Outcome, Settled, UserEvent } from './events.ts';
 type Context = {
   readonly queue: string;
   readonly claim: Claim | undefined;
-  readonly outcome: Outcome | undefined;
-  readonly delayMs: number;
-  readonly reason: string;
   /** A hint came while busy: look once more before going idle, or a message accepted meanwhile is left lying. */
   readonly hinted: boolean;
   readonly draining: boolean;
@@ -18,9 +15,17 @@ function claimed({ claim }: Context): Claim {
   return claim;
 }
 
-function ended({ outcome }: Context): Outcome {
-  if (!outcome) throw new Error('a message was settled before it ended');
-  return outcome;
+/** How the message ended: the event that led to settling it tells. */
+function outcomeIn(event: UserEvent): Outcome {
+  if (event.type === 'relay.done') return event.output;
+  if (event.type === 'open.done' && event.output.type === 'ended') return event.output.outcome;
+  throw new Error('a message was settled before it ended');
+}
+
+/** Why the call is to be tried again, and when: the event that led to backing off tells. */
+function refusalIn(event: UserEvent): { readonly delayMs: number; readonly reason: string } {
+  if (event.type === 'open.done' && event.output.type === 'refused') return event.output;
+  throw new Error('a call that was not refused backed off');
 }
 
 // Guards. Their names are what the charts show.
@@ -75,9 +80,6 @@ export const userMachine = setup({
   context: ({ input }) => ({
     queue: input.queue,
     claim: undefined,
-    outcome: undefined,
-    delayMs: 0,
-    reason: '',
     hinted: false,
     draining: false,
   }),
@@ -90,10 +92,10 @@ export const userMachine = setup({
   },
   states: {
     idle: {
-      entry: [assign({ claim: undefined, outcome: undefined }), 'freeSlot', 'reportIdle'],
-      // However a queue was left, a hint that came meanwhile is worth one look. Claiming forgets the hint, so a
+      entry: [assign({ claim: undefined }), 'freeSlot', 'reportIdle'],
+      // However a queue was left, a hint that came meanwhile is worth one look. It is forgotten with that, so a
       // claim that fails costs one try a hint and no loop; without a hint the sweeper brings the queue back.
-      always: { guard: hinted, target: 'dispatching' },
+      always: { guard: hinted, target: 'dispatching', actions: assign({ hinted: false }) },
       on: {
         work: { guard: notDraining, target: 'dispatching' },
         retire: 'retired',
@@ -108,7 +110,7 @@ export const userMachine = setup({
       },
       states: {
         claiming: {
-          entry: [assign({ claim: undefined, outcome: undefined, hinted: false }), 'freeSlot', 'claim'],
+          entry: 'claim',
           exit: 'leave',
           on: {
             'claim.done': [
@@ -127,21 +129,9 @@ export const userMachine = setup({
           on: {
             'open.done': [
               { guard: callOpen, target: '#user.streaming' },
-              {
-                guard: callEnded,
-                target: '#user.streaming.settling',
-                actions: assign({
-                  outcome: ({ event }) => (event.output.type === 'ended' ? event.output.outcome : undefined),
-                }),
-              },
+              { guard: callEnded, target: '#user.streaming.settling' },
               { guard: draining, target: '#user.releasing' },
-              {
-                target: 'backingOff',
-                actions: assign({
-                  delayMs: ({ event }) => (event.output.type === 'refused' ? event.output.delayMs : 0),
-                  reason: ({ event }) => (event.output.type === 'refused' ? event.output.reason : ''),
-                }),
-              },
+              { target: 'backingOff' },
             ],
             'open.failed': {
               target: '#user.releasing',
@@ -154,7 +144,7 @@ export const userMachine = setup({
             'freeSlot',
             {
               type: 'backOff',
-              params: ({ context }) => ({ claim: claimed(context), delayMs: context.delayMs, reason: context.reason }),
+              params: ({ context, event }) => ({ claim: claimed(context), ...refusalIn(event) }),
             },
           ],
           exit: 'leave',
@@ -184,7 +174,7 @@ export const userMachine = setup({
           entry: { type: 'relay', params: ({ context }) => ({ claim: claimed(context) }) },
           exit: 'leave',
           on: {
-            'relay.done': { target: 'settling', actions: assign({ outcome: ({ event }) => event.output }) },
+            'relay.done': 'settling',
             'relay.failed': {
               target: '#user.releasing',
               actions: { type: 'reportFault', params: ({ event }) => event },
@@ -194,9 +184,9 @@ export const userMachine = setup({
         settling: {
           entry: {
             type: 'settle',
-            params: ({ context }) => ({
+            params: ({ context, event }) => ({
               claim: claimed(context),
-              outcome: ended(context),
+              outcome: outcomeIn(event),
               proceed: !context.draining,
             }),
           },
@@ -211,13 +201,13 @@ export const userMachine = setup({
               {
                 guard: nextClaimed,
                 target: '#user.dispatching.opening',
-                actions: assign({
-                  claim: ({ event }) => event.output.next,
-                  outcome: undefined,
-                  hinted: false,
-                }),
+                actions: assign({ claim: ({ event }) => event.output.next, hinted: false }),
               },
-              { guard: moreWaiting, target: '#user.dispatching' },
+              {
+                guard: moreWaiting,
+                target: '#user.dispatching',
+                actions: [assign({ claim: undefined, hinted: false }), 'freeSlot'],
+              },
               { target: '#user.idle' },
             ],
             'settle.failed': {

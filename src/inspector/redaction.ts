@@ -18,9 +18,6 @@ const CONTEXTS = {
   user: z.object({
     queue: z.string(),
     claim: claim.optional(),
-    outcome: outcome.optional(),
-    delayMs: z.number(),
-    reason: z.string(),
     hinted: z.boolean(),
     draining: z.boolean(),
   }),

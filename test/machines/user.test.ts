@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { AnyMachineSnapshot, EventObject } from 'xstate';
+import { type AnyMachineSnapshot, type EventObject, transition } from 'xstate';
 import type { Claim, Opening, Outcome, Settled, UserEvent } from '../../machines/events.ts';
 import { userMachine } from '../../machines/user.ts';
 import { begin, neverReached, neverTaken, place, reach, tell } from './paths.ts';
@@ -18,9 +18,10 @@ const lost = (token: number): UserEvent => ({ type: 'claim.lost', token });
 
 const done = (effect: string, output?: unknown) => ({ type: `${effect}.done`, output });
 const claimed = (claim: Claim | undefined) => done('claim', claim);
-const opening = (result: Opening) => done('open', result);
+const opening = (output: Opening): UserEvent => ({ type: 'open.done', output });
 const opened = opening({ type: 'opened' });
-const refused = opening({ type: 'refused', delayMs: 250, reason: 'the worker answered 503' });
+const REFUSAL = { delayMs: 250, reason: 'the worker answered 503' };
+const refused = opening({ type: 'refused', ...REFUSAL });
 const backedOff = done('backOff', RETRY);
 const relayed = done('relay', COMPLETED);
 const settled = (result: Settled) => done('settle', result);
@@ -97,7 +98,7 @@ test('the usual way: idle, dispatching, streaming, idle', (t) => {
 test('a next claim that came with the settling is worked on at once, in the same slot', (t) => {
   const { state, actions } = tell(userMachine, after(...SETTLING).state, settled({ next: NEXT, waiting: true }));
   t.is(place(state), 'dispatching.opening');
-  t.like(state.context, { claim: NEXT, outcome: undefined });
+  t.like(state.context, { claim: NEXT });
   t.deepEqual(actions, ['leave', 'open']);
 });
 
@@ -195,7 +196,8 @@ test('a refused call gives its slot up, waits, and is made again as the next att
   const { state, actions } = after(...BACKING_OFF);
   t.is(place(state), 'dispatching.backingOff');
   t.deepEqual(actions.slice(-3), ['leave', 'freeSlot', 'backOff']);
-  t.like(state.context, { claim: CLAIM, delayMs: 250, reason: 'the worker answered 503' });
+  const [, executed] = transition(userMachine, after(...OPENING).state, refused);
+  t.like(executed.at(-1), { type: 'backOff', params: { claim: CLAIM, ...REFUSAL } });
   const again = tell(userMachine, state, backedOff).state;
   t.is(place(again), 'dispatching.opening');
   t.is(again.context.claim, RETRY);
@@ -206,9 +208,13 @@ test('a call refused while draining is handed over instead of waited for', (t) =
 });
 
 test('a message that ends before its stream began is settled', (t) => {
-  const { state } = after(...OPENING, opening({ type: 'ended', outcome: FAILED }));
+  const [state, actions] = transition(
+    userMachine,
+    after(...OPENING).state,
+    opening({ type: 'ended', outcome: FAILED }),
+  );
   t.is(place(state), 'streaming.settling');
-  t.is(state.context.outcome, FAILED);
+  t.like(actions.at(-1), { type: 'settle', params: { claim: CLAIM, outcome: FAILED, proceed: true } });
 });
 
 test('a fault in any effect is reported, and a claim is handed over', (t) => {
@@ -237,7 +243,7 @@ test('a slot is free whenever no call is made', (t) => {
   for (const { state, path } of REACHED) {
     for (const event of possible(state)) {
       const { state: now, actions } = tell(userMachine, state, event);
-      const entered = place(now) !== place(state) && free.has(place(now));
+      const entered = place(now) !== place(state) && free.has(place(now)) && place(state) !== 'idle';
       if (entered) t.true(actions.includes('freeSlot'), `${path} → ${event.type}`);
     }
   }
