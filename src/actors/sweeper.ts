@@ -4,8 +4,8 @@ import { causeOf } from '../errors.ts';
 import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
-/** While nothing waits and nothing is worked on anywhere, every so many times: what comes then is told of here, or seen a second later. */
-const IDLE_EVERY = 2;
+/** While nothing waits and nothing is worked on anywhere, every so many times: what comes then is told of here, or seen within two seconds. */
+const IDLE_EVERY = 4;
 
 /** Whether the store answers: all of it, a part, or nothing, as nobody knows better before the first look. */
 export type StoreState = 'whole' | 'in part' | 'away';
