@@ -14,7 +14,7 @@ export type Present = {
   /** The last look at the whole store; undefined while it does not answer. */
   readonly store: Sweep | undefined;
   readonly workerUp: boolean;
-  /** Slots for worker calls that are held at this broker, and how many there are. */
+  /** Slots that are held at this broker for worker calls, and how many there are. */
   readonly calls: number;
   readonly callLimit: number;
   /** Event streams open at this broker, and callbacks that follow a message. */
@@ -51,11 +51,7 @@ const GAUGES: readonly Reading[] = [
     ({ store }) => whole(store)?.counts.deadLetters,
   ],
   ['broker_worker_up', '1 while the worker is healthy and calls are made to it.', ({ workerUp }) => Number(workerUp)],
-  [
-    'broker_worker_calls_open',
-    'Worker calls of this broker that are open, about to be made, or being settled.',
-    ({ calls }) => calls,
-  ],
+  ['broker_worker_calls_open', 'Worker calls of this broker that are open or about to be made.', ({ calls }) => calls],
   ['broker_worker_calls_limit', 'How many of them there are (WORKER_CONCURRENCY).', ({ callLimit }) => callLimit],
   [
     'broker_listeners',

@@ -16,13 +16,19 @@ function of(path: string, others: number, check: (url: string, id: string, event
     const events = eventsOf(scale);
     await follow(`${url}${path}`, Math.round(events / 4));
     const before = cpu();
+    const readerBefore = process.cpuUsage();
     const begun = performance.now();
     const { count, id } = await follow(`${url}${path}`, events);
     const seconds = (performance.now() - begun) / 1000;
     const after = cpu();
+    const reader = process.cpuUsage(readerBefore);
     if (count !== events + others) throw new Error(`${count} events came of ${events + others}`);
     await check(url, id, events);
-    return { 'events/s': events / seconds, 'µs CPU': ((after.own - before.own) * 1000) / events };
+    return {
+      'events/s': events / seconds,
+      'µs CPU': ((after.own - before.own) * 1000) / events,
+      'µs CPU of the reader': (reader.user + reader.system) / events,
+    };
   };
 }
 

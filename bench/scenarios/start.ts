@@ -7,15 +7,18 @@ import { each, type Run, type Scenario } from '../scenario.ts';
 
 const QUEUES = 100_000;
 
-/** It has just been started: when was its first call made, and how many actors does it keep? */
+/** It has just been started: when was its first call made, and how many actors does it keep, then and a few looks later? */
 const recovered: Run = async ({ children }, worker) => {
   const [child] = children;
   if (!child) throw new Error('there is no broker');
   let report = await reportOf(worker);
   while (!report.firstCallAt) report = await reportOf(worker);
+  const actors = await usersAt(child);
+  await delay(3000);
   return {
     'ms from ready to the first call': report.firstCallAt - child.readyAt,
-    actors: await usersAt(child),
+    'actors then': actors,
+    'actors 3 s later': await usersAt(child),
   };
 };
 

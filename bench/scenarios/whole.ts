@@ -79,6 +79,7 @@ function of({ oneStep, checked = true }: { readonly oneStep: boolean; readonly c
     await send(contender, { ...load, messages: warm });
     await settled(contender, worker, warm);
     const kept: string[] = [];
+    let answered = 0;
     const before = contender.cpu();
     const begun = performance.now();
     await send(contender, {
@@ -87,7 +88,9 @@ function of({ oneStep, checked = true }: { readonly oneStep: boolean; readonly c
       each: ({ body }, user) => {
         if (oneStep) mustBeWhole(body, EVENTS);
         const id = /"message_id":"([^"]+)"/.exec(body)?.[1] ?? '';
-        if (kept.length < SAMPLES) kept.push(`/api/v1/stream?user_id=${user}&message_id=${id}`);
+        answered += 1;
+        if (answered % Math.ceil(messages / SAMPLES) === 0)
+          kept.push(`/api/v1/stream?user_id=${user}&message_id=${id}`);
       },
     });
     await settled(contender, worker, warm + messages);

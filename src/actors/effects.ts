@@ -67,7 +67,7 @@ export class Effects {
     this.#deliver = parts.deliver;
   }
 
-  /** How many claims that are asked for now would get a slot at once. */
+  /** How many slots nobody holds. */
   get slotsFree(): number {
     return this.#slots.free;
   }
@@ -103,6 +103,8 @@ export class Effects {
   }
 
   async #claimHead(queue: string, signal: AbortSignal): Promise<Turn | undefined> {
+    // Who waited in line may have left since.
+    signal.throwIfAborted();
     this.#slots.reserve(queue);
     const sentAt = performance.now();
     return this.#take(queue, await this.#store.claim(queue), sentAt, signal);
@@ -116,19 +118,47 @@ export class Effects {
   ): Promise<Turn | undefined> {
     if (!message) return undefined;
     const turn = new Turn(message);
-    if (signal.aborted || !this.#slots.take(queue) || !this.#hold(turn, sentAt)) {
+    if (signal.aborted || !this.#hold(turn, sentAt)) {
       // Nobody waits for this claim any more, or its answer took too long: it goes back at once rather than by its lease.
       await this.#giveBack(turn, signal);
       return undefined;
     }
+    if (!this.#slots.take(queue) && !(await this.#waitsInLine(turn, signal))) return undefined;
     if (turn.attempt > 1) writeLine(this.#log, 'info', 'claimed again', () => storyOf(turn));
     return turn;
+  }
+
+  /** What lost its slot while the store was asked, for too long, keeps its claim until it has one. False: it is given up. */
+  async #waitsInLine(turn: Turn, signal: AbortSignal): Promise<boolean> {
+    const place = await this.#acquire(turn, signal).catch(() => 'left');
+    // It may have run out meanwhile: then another broker works on it.
+    if (place === 'slot' || place === 'cancelled') return this.#leases.holds(turn);
+    this.#leases.drop(turn);
+    await this.#giveBack(turn, signal);
+    return false;
+  }
+
+  /** Waits until a claim has a slot, its message is cancelled, or calls are stopped. */
+  async #acquire(turn: Turn, signal: AbortSignal): Promise<'slot' | 'cancelled' | 'stopped'> {
+    try {
+      if (turn.cancelled.aborted) return 'cancelled';
+      if (!this.#slots.take(turn.queue)) {
+        await this.#slots.acquire(turn.queue, AbortSignal.any([signal, turn.cancelled, this.#slots.stopped]));
+      }
+      return 'slot';
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return turn.cancelled.aborted ? 'cancelled' : 'stopped';
+    }
   }
 
   /** Hands over at once what nobody has begun; unless nobody waits here any more, until the store answers. */
   #giveBack(turn: Turn, signal: AbortSignal): Promise<void> {
     const release = () => this.#store.release(turn, turn.handover);
-    return signal.aborted ? release() : this.#persist(release, signal);
+    // The slot may be that of the next actor of this queue.
+    if (signal.aborted) return release();
+    this.#slots.release(turn.queue);
+    return this.#persist(release, signal);
   }
 
   /** Makes the worker call, up to its first event. */
@@ -196,22 +226,19 @@ export class Effects {
     this.#leases.advance(next);
     turn.called = false;
     turn.dueAt = performance.now() + delayMs;
-    const stop = AbortSignal.any([signal, turn.cancelled]);
-    try {
-      await delay(delayMs, undefined, { signal: stop });
-      await this.#slots.acquire(turn.queue, AbortSignal.any([stop, this.#slots.stopped]));
-    } catch (error) {
+    await delay(delayMs, undefined, { signal: AbortSignal.any([signal, turn.cancelled]) }).catch((error: unknown) => {
       if (signal.aborted) throw error;
-      if (turn.cancelled.aborted) return next;
-      if (this.#slots.stopped.aborted) return undefined;
-      throw error;
-    }
+    });
+    const before = await this.#acquire(next, signal);
+    if (before !== 'slot') return before === 'cancelled' ? next : undefined;
+    this.#slots.reserve(next.queue);
     await this.#persist(() => this.#leases.confirm(next), signal);
-    if (turn.cancelled.aborted) return next;
+    if (next.cancelled.aborted) return next;
     const processing = [processingEvent(next.messageId, next.attempt)];
     await this.#persist(() => this.#store.append(next, next.last, processing), signal);
     next.last += processing.length;
-    return next;
+    // It may have lost its slot while the store was asked.
+    return (await this.#acquire(next, signal)) === 'stopped' ? undefined : next;
   }
 
   /** Moves the worker's events into the log, to the end of the call. */

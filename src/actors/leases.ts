@@ -100,6 +100,11 @@ export class Leases {
     await this.#store.renew([claim], (_, renewal) => this.#told(claim, renewal, sentAt));
   }
 
+  /** Whether a claim is still kept alive. */
+  holds(claim: Claim): boolean {
+    return this.#holding(claim) !== undefined;
+  }
+
   drop(claim: Claim): void {
     if (this.#holding(claim)) this.#held.delete(claim.queue);
   }

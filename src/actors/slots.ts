@@ -1,4 +1,4 @@
-/** So long the store may take to answer whether there is a call to make with a slot. */
+/** A slot with which no call is made stays with a queue for so long while the store is asked for one. */
 const LATE_MS = 1000;
 
 /**
@@ -45,7 +45,7 @@ export class Slots {
     return this.#stopped.signal;
   }
 
-  /** How many would get one at once who ask now. */
+  /** How many nobody holds. */
   get free(): number {
     return this.open && !this.#waiting.size ? Math.max(0, this.#bound - this.#held.size) : 0;
   }
@@ -61,12 +61,12 @@ export class Slots {
   }
 
   /**
-   * The call of a queue has ended. True: its slot is kept for its next call, unless another wants it before. False: it had
-   * none, or has given it back, for somebody waits or calls are stopped.
+   * The call of a queue has ended. True: its slot is kept for its next call, like one that is reserved. False: it had none,
+   * or has given it back, for somebody waits or calls are stopped.
    */
   keep(queue: string): boolean {
     if (this.open && this.#held.has(queue) && !this.#before.has(queue) && !this.#waiting.size) {
-      this.#idle.set(queue, 0);
+      this.reserve(queue);
       return true;
     }
     this.release(queue);
@@ -124,7 +124,7 @@ export class Slots {
     this.#admit();
   }
 
-  /** Whether a slot was taken from a queue that makes no call with it. */
+  /** Whether a slot was taken from a queue that has made no call with it for too long. */
   #takeIdle(): boolean {
     if (!this.open || this.#waiting.size) return false;
     for (const [queue, from] of this.#idle) {
@@ -145,7 +145,8 @@ export class Slots {
       for (const [queue, until] of this.#idle) if (until <= performance.now()) this.release(queue);
       this.#lookForLate();
     };
-    this.#timer = setTimeout(look, from - performance.now());
+    // On a busy machine the answer may be here unread: sockets are read between this timer and the immediate.
+    this.#timer = setTimeout(() => setImmediate(look), from - performance.now());
   }
 
   /** A call from before a stop makes no room for a new one. */

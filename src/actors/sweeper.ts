@@ -4,8 +4,11 @@ import { causeOf } from '../errors.ts';
 import type { Store, Sweep } from '../store/store.ts';
 
 const EVERY_MS = 500;
-/** While nothing waits and nothing is worked on anywhere, every so many times: what comes then is told of here, or seen within two seconds. */
-const IDLE_EVERY = 4;
+/**
+ * While nothing waits and nothing is worked on anywhere, every so many times: what comes then is told of here, or seen within
+ * 1.5 s. Less often than each two seconds, a Redis would not be known any more (`KNOWN_FOR_MS` in its `replication.ts`).
+ */
+const IDLE_EVERY = 3;
 
 /** Whether the store answers: all of it, a part, or nothing, as nobody knows better before the first look. */
 export type StoreState = 'whole' | 'in part' | 'away';
@@ -54,7 +57,7 @@ export class Sweeper {
     this.#room = parts.room;
   }
 
-  /** Looks now, and twice a second from now on. */
+  /** Looks now, and from now on twice a second, or less often while there is nothing anywhere. */
   start(): void {
     let times = 0;
     this.#timer = setInterval(() => {

@@ -104,19 +104,20 @@ test('what was claimed as it arrived goes back at once when nobody waits for it 
   resolve(await (await anArrival(store, 'm')).claimed);
   await t.throwsAsync(waiting, { message: 'left' });
   t.deepEqual((await store.sweep(10)).due, ['u']);
-  t.is(slots.held, 0);
+  effects.freeSlot('u');
+  t.is(slots.wanted, 0);
 });
 
-test('what was claimed as it arrived waits in line when there is no slot for it, and others may have it meanwhile', async (t) => {
+test('what was claimed as it arrived waits in line when there is no slot for it', async (t) => {
   const { effects, store, slots } = someEffects(t);
   const { signal } = new AbortController();
   await slots.acquire('other', signal);
   const arrival = await anArrival(store, 'm');
   const turn = effects.claim('u', signal, arrival);
   await until(async () => slots.wanted === 2);
-  t.deepEqual((await store.sweep(10)).due, ['u']);
+  t.deepEqual((await store.sweep(10)).due, []);
   slots.release('other');
-  t.like(await turn, { messageId: 'm', attempt: 1 });
+  t.like(await turn, { messageId: 'm', attempt: 1, token: (await arrival.claimed)?.token });
 });
 
 test('what arrives has its slot before the store has answered, and is looked for when the answer is lost', async (t) => {
@@ -132,17 +133,51 @@ test('what arrives has its slot before the store has answered, and is looked for
   t.is(slots.held, 1);
 });
 
-test('what arrives and has its answer too late loses its slot to who waits for one, and its claim goes back', async (t) => {
+test('what has its answer too late loses its slot to who waits for one, and not its claim', async (t) => {
   const { effects, store, slots } = someEffects(t);
   const { signal } = new AbortController();
   const { promise, resolve } = Promise.withResolvers<ClaimedMessage | undefined>();
   const turn = effects.claim('u', signal, { sentAt: performance.now(), claimed: promise });
   await slots.acquire('other', signal);
-  resolve(await (await anArrival(store, 'm')).claimed);
+  const arrival = await anArrival(store, 'm');
+  resolve(await arrival.claimed);
   await until(async () => slots.wanted === 2);
-  t.deepEqual((await store.sweep(10)).due, ['u']);
   slots.release('other');
-  t.like(await turn, { messageId: 'm', attempt: 1 });
+  t.like(await turn, { messageId: 'm', attempt: 1, token: (await arrival.claimed)?.token });
+});
+
+for (const [when, end] of [
+  ['its queue is left', (_: Slots, left: AbortController) => left.abort(new Error('left'))],
+  ['calls are stopped', (slots: Slots) => slots.allow(0)],
+] as const) {
+  test(`what waits in line with its claim gives it back when ${when}`, async (t) => {
+    const { effects, store, slots, leases } = someEffects(t);
+    const left = new AbortController();
+    await slots.acquire('other', left.signal);
+    const claim = effects.claim('u', left.signal, await anArrival(store, 'm'));
+    await until(async () => slots.wanted === 2);
+    end(slots, left);
+    await until(async () => (await store.sweep(10)).due.includes('u'));
+    t.is(leases.take('u'), undefined);
+    left.abort(new Error('left'));
+    await t.throwsAsync(claim, { message: 'left' });
+    t.is((await store.message('u', 'm'))?.attempts, 0);
+  });
+}
+
+test('who waited in line for a slot and has left claims nothing', async (t) => {
+  const { effects, store, slots } = someEffects(t);
+  const left = new AbortController();
+  await slots.acquire('other', left.signal);
+  await store.enqueue(aMessage('u', { id: 'm' }));
+  const claim = effects.claim('u', left.signal);
+  await until(async () => slots.wanted === 2);
+  slots.release('other');
+  left.abort(new Error('left'));
+  effects.freeSlot('u');
+  await t.throwsAsync(claim, { message: 'left' });
+  t.is((await store.message('u', 'm'))?.status, 'queued');
+  t.is(slots.wanted, 0);
 });
 
 test('a message that was cancelled while it backed off is not called again, though nothing of it was heard', async (t) => {

@@ -86,12 +86,12 @@ test('a replica that does not keep up costs the users of its own master a clear 
   }
 });
 
-test('a part of the store that hangs holds up no slot: the users of the others wait for nothing', async (t) => {
+test('a part of the store that hangs keeps no slot from the users of the others', async (t) => {
   const cluster = await startCluster({ nodeTimeoutMs: 120_000 });
   t.teardown(() => cluster.stop());
   const worker = await aWorker(t);
   const env = { REDIS_URL: cluster.url, WORKER_BASE_URL: worker.url, WORKER_CONCURRENCY: '2' };
-  const { client, url } = await aBroker(t, env);
+  const { client } = await aBroker(t, env);
   const [hanging, other] = cluster.masters;
   if (!hanging || !other) return t.fail();
   const users = Array.from({ length: 2 * USERS }, (_, n) => `user-${n}`);
@@ -102,18 +102,12 @@ test('a part of the store that hangs holds up no slot: the users of the others w
   const stuck = users.filter(isHanging);
   const well = users.filter((user, index) => !isHanging(user, index));
   t.true(stuck.length > 2 && well.length > 2);
-  const slotsHeld = async () => {
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    return Number(/^broker_worker_calls_open (\d+)$/m.exec(metrics)?.[1]);
-  };
   const wellServed = async () => {
     for (const user of well.slice(0, 3)) {
       // A connection to a Cluster may be made anew when one of its nodes is silent: who is refused then tries again.
       let answer = await client.post(aBody(user, 'hello'));
       while (answer.status === 503) answer = await client.post(aBody(user, 'hello'));
       t.like(theEnd(await client.all(user, String(answer.body['message_id']))), { event: 'done' });
-      // The end is told a moment before the slot is free.
-      while ((await slotsHeld()) > 0);
     }
   };
   hanging.freeze();

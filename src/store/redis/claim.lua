@@ -14,7 +14,7 @@ if not id then
 end
 
 -- with prolong, finish, told
--- Cancelled before its answer was here, it is not given again: nobody can have told this broker that it was.
+-- What was cancelled before its answer was here is not given again: this broker may not have heard of that.
 local held = redis.call('HMGET', CLAIM, 'owner', 'until', 'nonce', 'token', 'cancelled', 'unused')
 if held[3] == nonce and not held[5] then
   prolong()

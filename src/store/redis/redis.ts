@@ -78,6 +78,8 @@ const LEAST_SHARE = 10;
 const ANSWERS_WITHIN_MS = 1000;
 /** A list that must not lack anything is waited for longer. */
 const LIST_WITHIN_MS = 3000;
+/** A call without an answer may be carried out for so long. */
+const LATE_FOR_MS = 60_000;
 /** So many destinations of one shard are told of in one sweep. */
 const DELIVERIES_AT_ONCE = 20;
 
@@ -98,8 +100,11 @@ export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
   /** Of claims that have no answer yet: asked again under the same nonce, Redis gives the same claim. */
   readonly #nonces = new Map<string, string>();
-  /** Queues into which something was to be put, and claimed, under a nonce that must not be forgotten before it was found. */
-  readonly #late = new Set<string>();
+  /**
+   * Queues into which something was to be put, and claimed, under a nonce that must not be forgotten before it was found, and
+   * since when that is not known, in `performance.now()` time.
+   */
+  readonly #late = new Map<string, number>();
   #onNotice: (notice: Notice) => void = () => {};
 
   /** Connects in the background: Redis may be away now, and come and go later. */
@@ -134,7 +139,7 @@ export class RedisStore implements Store {
     };
     const reply = await this.#confirmed(script, wish, args, unconfirmed).catch((error: unknown) => {
       // It may still happen, after a claim has found nothing.
-      if (begin) this.#late.add(queue);
+      if (begin) this.#late.set(queue, performance.now());
       throw error;
     });
     // Only the place of what was accepted as a matter of course. Should that be a repeat, and the first call have claimed it, it
@@ -221,6 +226,12 @@ export class RedisStore implements Store {
   #forgetNonce(queue: string): void {
     this.#nonces.delete(queue);
     this.#late.delete(queue);
+  }
+
+  /** By then what was sent has been done or never will be. Its user may not come back. */
+  #forgetLate(): void {
+    const before = performance.now() - LATE_FOR_MS;
+    for (const [queue, since] of this.#late) if (since < before) this.#forgetNonce(queue);
   }
 
   /** A claim made under a lost answer would cost the message an attempt; the nonce lets the answer be asked for again. */
@@ -393,6 +404,7 @@ export class RedisStore implements Store {
     const { messageTtlMs, deadLetterRetentionMs } = this.#settings;
     const askedAt = performance.now();
     const { refusesWrites } = this.#redis;
+    this.#forgetLate();
     // Queues are spread over the shards: a share that is some times their part finds nearly as many, and costs a part of it.
     const share = Math.min(limit, Math.max(LEAST_SHARE, Math.ceil((SHARE * limit) / SHARDS)));
     const args = [

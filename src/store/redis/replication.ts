@@ -4,7 +4,7 @@ import { baseOf, markerKey } from './keys.ts';
 import { integer, list, text } from './reply.ts';
 import { type Change, SCRIPTS, type Script } from './scripts.ts';
 
-/** What is known of a shard's master holds for so long. Each sweep tells it. */
+/** What is known of a shard's master holds for so long. Each sweep tells it, every 1.5 s at least. */
 const KNOWN_FOR_MS = 2000;
 /** A change that no replica has by then is not confirmed. */
 const REPLICATED_WITHIN_MS = 4000;
