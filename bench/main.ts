@@ -63,33 +63,32 @@ if (!existsSync(resolve(HERE, 'node_modules'))) {
 }
 
 console.log(machine());
-const results = quick || of ? undefined : new Results(resolve(HERE, 'results.md'), names);
+if (quick) console.log('Small rounds of the main parts, to see that they work: not to be judged by.');
+const recorded = !quick && !of;
+const results = recorded ? new Results(resolve(HERE, 'results.md'), names) : undefined;
 for (const [index, scenario] of chosen.entries()) {
   const busy = busyness(index > 0);
   const found = table(scenario, await measured(scenario));
-  const how = `To be reached: ${scenario.target}. Rounds: ${rounds}.`;
+  const how = quick ? '' : `To be reached: ${scenario.target}. Rounds: ${rounds}.`;
   const section = `## ${scenario.title}\n\n${how}\n\n${busy}${found}\n`;
   console.log(`\n${section}`);
   results?.put(scenario.name, `${section}\n${machine()}`);
 }
-if (quick) {
-  console.log(
-    `${rounds === 1 ? 'This was one small round' : `These were ${rounds} small rounds`}, not to be judged by: results.md is not written.`,
-  );
-}
+console.log(recorded ? 'Written to bench/results.md.' : 'Not written to bench/results.md: this was a part.');
 
 /** What is said when others are at work on the machine. The scenario before counts as well: it was so a minute ago. */
 function busyness(later: boolean): string {
   const [load = 0] = loadavg();
   if (load <= 1) return '';
-  return `The machine was busy: load ${load.toFixed(1)}${later ? ', of the scenario before as well' : ''}.\n\n`;
+  return `The machine was busy: load ${load.toFixed(1)}${later ? ', in part from the scenario before' : ''}.\n\n`;
 }
 
 /** Each entry in turn, so that all have their share of what else the machine does meanwhile. */
-async function measured({ entries }: Scenario): Promise<ReadonlyMap<string, readonly Figures[]>> {
+async function measured({ name: scenario, entries }: Scenario): Promise<ReadonlyMap<string, readonly Figures[]>> {
   const found = new Map<string, Figures[]>();
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, start, run } of entries) {
+      console.error(`${scenario}: ${name}, round ${round + 1} of ${rounds}`);
       const worker = await Child.start('worker.ts', {});
       const contender = await start(worker);
       try {

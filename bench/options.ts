@@ -13,7 +13,8 @@ export type Options = {
   readonly profiles: string | undefined;
 };
 
-const MAIN_PARTS = ['accept', 'whole', 'listened', 'latency', 'relay'];
+const MAIN_PARTS = ['accept', 'whole', 'latency', 'relay'];
+const KNOWN = 'Known are --quick, --only, --rounds, --of and --cpu-prof (docs/performance.md).';
 
 /** The options of the command line. Ends the process when they cannot be used. */
 export function optionsOf(args: readonly string[]): Options {
@@ -48,6 +49,6 @@ function parsed(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
+    return refuse(`${error instanceof Error ? error.message : String(error)}. ${KNOWN}`);
   }
 }

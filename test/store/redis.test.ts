@@ -5,6 +5,7 @@ import { baseOf, brokerChannel, channelOf, shardOf } from '../../src/store/redis
 import { RedisStore } from '../../src/store/redis/redis.ts';
 import type { StoreSettings } from '../../src/store/store.ts';
 import { TcpProxy } from '../faults/proxy.ts';
+import { freePort } from '../helpers/port.ts';
 import { admitDocumentedUser, type RedisServer, startRedis } from '../helpers/redis.ts';
 import {
   aMessage,
@@ -128,6 +129,12 @@ test.serial(
     t.deepEqual((await renew(other, [claim])).renewed, [claim]);
   },
 );
+
+test.serial('of a Redis that cannot be reached it is told why, and where it was looked for', async (t) => {
+  const port = await freePort();
+  const fault = await t.throwsAsync(aStore(t, `redis://127.0.0.1:${port}`).sweep(10), { instanceOf: StoreUnavailable });
+  t.is(causeOf(fault), `connect ECONNREFUSED 127.0.0.1:${port}`);
+});
 
 test.serial('a Redis that answers and can write nothing is not said to be well, until it can', async (t) => {
   const own = await startRedis();

@@ -91,6 +91,9 @@ export class Connection {
     return this.#refusesWrites;
   }
 
+  /** What is wrong with the connection; undefined while nothing is. */
+  readonly fault = (): Error | undefined => this.#fault;
+
   /** All of it has been seen to write. */
   takesWrites(): void {
     this.#refusesWrites = false;
@@ -245,7 +248,7 @@ function withoutCommand(error: unknown): unknown {
 }
 
 /** A Cluster would take the message of a fault for an answer of Redis to this command. */
-function noAnswer(withinMs: number, cause?: Error): Error {
+export function noAnswer(withinMs: number, cause?: Error): Error {
   return new Error(`There was no answer within ${Math.round(withinMs)} ms.`, { cause });
 }
 

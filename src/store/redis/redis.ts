@@ -340,7 +340,7 @@ export class RedisStore implements Store {
       const asked = places.map(({ base, messageId }) =>
         this.#redis.call((client) => client.hmget(messageKeys(base, messageId)[0], ...DEAD_LETTER_FIELDS)),
       );
-      const found = await allAnswersOf(asked, LIST_WITHIN_MS);
+      const found = await allAnswersOf(asked, LIST_WITHIN_MS, this.#redis.fault);
       letters.push(...places.flatMap((place, index) => deadLetterOf(place, found[index]) ?? []));
       // Some may be gone by now.
       if (letters.length >= limit || places.length < limit) return letters.slice(0, limit);
@@ -355,6 +355,7 @@ export class RedisStore implements Store {
     const shards = await allAnswersOf(
       bases.map((base) => this.#redis.run(SCRIPTS.dead, [deadKey(base)], args)),
       LIST_WITHIN_MS,
+      this.#redis.fault,
     );
     const places = bases.flatMap((base, shard) =>
       deadLetterPlacesOf(shards[shard]).map((place) => ({ ...place, base })),
@@ -374,6 +375,7 @@ export class RedisStore implements Store {
         return this.#redis.run(SCRIPTS.delayed, [shardKeys(base)[1]], [base, limit]);
       }),
       ANSWERS_WITHIN_MS,
+      this.#redis.fault,
     );
     const queues = answers.flatMap((answer) => (answer === undefined ? [] : delayedOf(answer)));
     return queues.sort((a, b) => b.waitMs - a.waitMs).slice(0, limit);
@@ -425,6 +427,7 @@ export class RedisStore implements Store {
         return answer;
       }),
       ANSWERS_WITHIN_MS,
+      this.#redis.fault,
     );
     if (refusesWrites && !answers.includes(undefined)) this.#redis.takesWrites();
     const overdue: string[] = [];

@@ -14,6 +14,7 @@ import {
   type Notice,
   type Renewal,
 } from '../store.ts';
+import { noAnswer } from './connection.ts';
 
 const STATUSES = ['queued', 'processing'] as const;
 const DELIVERY_STATUSES = ['pending', 'delivered', 'undelivered', 'silent'] as const;
@@ -175,9 +176,17 @@ function callbackOf([status, attempts, error]: readonly unknown[]): CallbackStat
   return { status: known, attempts: integer(attempts ?? 0), error: error ? text(error) : '' };
 }
 
+/** What is wrong with the connection, if that is known. */
+type Fault = () => Error | undefined;
+const unknown: Fault = () => undefined;
+
 /** What each part of the store answered, undefined where it did not within the time there is. Throws StoreUnavailable if none did. */
-export async function answersOf(asked: readonly Promise<unknown>[], withinMs: number): Promise<readonly unknown[]> {
-  const settled = await Promise.allSettled(eachInTime(asked, withinMs));
+export async function answersOf(
+  asked: readonly Promise<unknown>[],
+  withinMs: number,
+  fault: Fault = unknown,
+): Promise<readonly unknown[]> {
+  const settled = await Promise.allSettled(eachInTime(asked, withinMs, fault));
   const refused = settled.filter(({ status }) => status === 'rejected');
   const [first] = refused;
   if (first?.status === 'rejected' && refused.length === settled.length) throw first.reason;
@@ -185,16 +194,17 @@ export async function answersOf(asked: readonly Promise<unknown>[], withinMs: nu
 }
 
 /** What all parts of the store answered. Throws StoreUnavailable if one did not within the time there is. */
-export function allAnswersOf(asked: readonly Promise<unknown>[], withinMs: number): Promise<readonly unknown[]> {
-  return Promise.all(eachInTime(asked, withinMs));
+export function allAnswersOf(
+  asked: readonly Promise<unknown>[],
+  withinMs: number,
+  fault: Fault = unknown,
+): Promise<readonly unknown[]> {
+  return Promise.all(eachInTime(asked, withinMs, fault));
 }
 
-function eachInTime(asked: readonly Promise<unknown>[], withinMs: number): readonly Promise<unknown>[] {
+function eachInTime(asked: readonly Promise<unknown>[], withinMs: number, fault: Fault): readonly Promise<unknown>[] {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new StoreUnavailable(new Error(`There was no answer within ${withinMs} ms.`))),
-    withinMs,
-  );
+  const timer = setTimeout(() => late.reject(new StoreUnavailable(noAnswer(withinMs, fault()))), withinMs);
   const answers = asked.map((answer) => Promise.race([answer, late.promise]));
   void Promise.allSettled(answers).then(() => clearTimeout(timer));
   return answers;
