@@ -98,10 +98,10 @@ export class Slots {
   }
 
   /** Resolves once `queue` holds a slot, at once if it does already. Rejects when `signal` aborts first. */
-  async acquire(queue: string, signal: AbortSignal): Promise<void> {
+  acquire(queue: string, signal: AbortSignal): Promise<void> {
     // A signal that has aborted already says so no more: who waited under it would be given a slot that nobody gives back.
-    signal.throwIfAborted();
-    if (this.take(queue)) return;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.take(queue)) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
       this.#waiting.delete(queue);
@@ -113,7 +113,7 @@ export class Slots {
       resolve();
     });
     this.#lookForLate();
-    await promise;
+    return promise;
   }
 
   /** Gives the slot back; without one, nothing happens. */

@@ -1,5 +1,5 @@
 import { type Actor, createActor } from 'xstate';
-import type { UserEffect, UserEvent } from '../../machines/events.ts';
+import type { Claim, Opening, Outcome, Settled, UserEffect, UserEvent } from '../../machines/events.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import { StoreUnavailable } from '../errors.ts';
@@ -15,8 +15,13 @@ const MOST_RESTING = 1000;
 /** What users do to the world: the effects of their machine. */
 export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
 
-/** Runs until it is done, or the state that it belongs to is left. */
-type Effect = (signal: AbortSignal) => Promise<UserEvent>;
+// What came of an effect, as its user is told.
+const claimDone = (output: Claim | undefined): UserEvent => ({ type: 'claim.done', output });
+const openDone = (output: Opening): UserEvent => ({ type: 'open.done', output });
+const backOffDone = (output: Claim | undefined): UserEvent => ({ type: 'backOff.done', output });
+const relayDone = (output: Outcome): UserEvent => ({ type: 'relay.done', output });
+const settleDone = (output: Settled): UserEvent => ({ type: 'settle.done', output });
+const releaseDone = (): UserEvent => ({ type: 'release.done' });
 
 export type UserState = 'dispatching' | 'streaming';
 
@@ -44,31 +49,18 @@ export class Users {
         claim: ({ self, context: { queue } }) => {
           const arrival = this.#arriving.get(queue);
           this.#arriving.delete(queue);
-          this.#begin(self, queue, 'claim', async (signal) => {
-            return { type: 'claim.done', output: await effects.claim(queue, signal, arrival) };
-          });
+          this.#begin(self, queue, 'claim', (signal) => effects.claim(queue, signal, arrival), claimDone);
         },
         open: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'open', async (signal) => {
-            return { type: 'open.done', output: await effects.open(claim, signal) };
-          }),
+          this.#begin(self, queue, 'open', (signal) => effects.open(claim, signal), openDone),
         backOff: ({ self, context: { queue } }, { claim, delayMs, reason }) =>
-          this.#begin(self, queue, 'backOff', async (signal) => {
-            return { type: 'backOff.done', output: await effects.backOff(claim, delayMs, reason, signal) };
-          }),
+          this.#begin(self, queue, 'backOff', (signal) => effects.backOff(claim, delayMs, reason, signal), backOffDone),
         relay: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'relay', async (signal) => {
-            return { type: 'relay.done', output: await effects.relay(claim, signal) };
-          }),
+          this.#begin(self, queue, 'relay', (signal) => effects.relay(claim, signal), relayDone),
         settle: ({ self, context: { queue } }, { claim, outcome, proceed }) =>
-          this.#begin(self, queue, 'settle', async (signal) => {
-            return { type: 'settle.done', output: await effects.settle(claim, outcome, proceed, signal) };
-          }),
+          this.#begin(self, queue, 'settle', (signal) => effects.settle(claim, outcome, proceed, signal), settleDone),
         release: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'release', async () => {
-            await effects.release(claim);
-            return { type: 'release.done' };
-          }),
+          this.#begin(self, queue, 'release', () => effects.release(claim), releaseDone),
         leave: ({ context: { queue } }) => this.#leave(queue),
         // An action runs while its actor is still on its way; told at once, the supervisor would find it busy.
         reportIdle: ({ context: { queue } }) => queueMicrotask(() => this.#rest(queue)),
@@ -176,8 +168,14 @@ export class Users {
     clearTimeout(timer);
   }
 
-  /** Begins an effect of a user. What comes of it is told the user, unless its state was left before. */
-  #begin(user: { send(event: UserEvent): void }, queue: string, effect: UserEffect, run: Effect): void {
+  /** Begins an effect of a user. What comes of it is told the user, as `done` says it, unless its state was left before. */
+  #begin<Output>(
+    user: { send(event: UserEvent): void },
+    queue: string,
+    effect: UserEffect,
+    run: (signal: AbortSignal) => Promise<Output>,
+    done: (output: Output) => UserEvent,
+  ): void {
     const underWay = new AbortController();
     this.#underWay.set(queue, underWay);
     const tell = (event: UserEvent) => {
@@ -185,7 +183,10 @@ export class Users {
       this.#underWay.delete(queue);
       user.send(event);
     };
-    run(underWay.signal).then(tell, (error: unknown) => tell({ type: `${effect}.failed`, error }));
+    Promise.try(run, underWay.signal).then(
+      (output) => tell(done(output)),
+      (error: unknown) => tell({ type: `${effect}.failed`, error }),
+    );
   }
 
   /** Breaks off the effect that a user has under way, if there is one. */
