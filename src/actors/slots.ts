@@ -100,7 +100,7 @@ export class Slots {
   /** Resolves once `queue` holds a slot, at once if it does already. Rejects when `signal` aborts first. */
   acquire(queue: string, signal: AbortSignal): Promise<void> {
     // A signal that has aborted already says so no more: who waited under it would be given a slot that nobody gives back.
-    if (signal.aborted) return Promise.reject(signal.reason);
+    if (signal.aborted) return Promise.try(() => signal.throwIfAborted());
     if (this.take(queue)) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
