@@ -85,9 +85,6 @@ test("a message's whole life is seen: supervisor, user, worker's health and deli
   t.deepEqual(context, {
     queue: 'ruth',
     claim,
-    outcome: { status: 'completed' },
-    delayMs: 0,
-    reason: '',
     draining: false,
   });
   const told = viewer.events(ruth.sessionId);
