@@ -69,8 +69,8 @@ const results = recorded ? new Results(resolve(HERE, 'results.md'), names) : und
 for (const [index, scenario] of chosen.entries()) {
   const busy = busyness(index > 0);
   const found = table(scenario, await measured(scenario));
-  const how = quick ? '' : `To be reached: ${scenario.target}. Rounds: ${rounds}.`;
-  const section = `## ${scenario.title}\n\n${how}\n\n${busy}${found}\n`;
+  const how = quick ? '' : `To be reached: ${scenario.target}. Rounds: ${rounds}.\n\n`;
+  const section = `## ${scenario.title}\n\n${how}${busy}${found}\n`;
   console.log(`\n${section}`);
   results?.put(scenario.name, `${section}\n${machine()}`);
 }

@@ -97,7 +97,7 @@ export class Effects {
       (message) => ({ message }),
       () => undefined,
     );
-    if (answer) return this.#take(queue, answer.message, sentAt, signal);
+    if (answer) return this.#take(answer.message, sentAt, signal);
     // It may have been claimed by a call whose answer was lost: then this finds the same claim.
     return this.#persist(() => this.#claimHead(queue, signal), signal);
   }
@@ -107,15 +107,10 @@ export class Effects {
     signal.throwIfAborted();
     this.#slots.reserve(queue);
     const sentAt = performance.now();
-    return this.#take(queue, await this.#store.claim(queue), sentAt, signal);
+    return this.#take(await this.#store.claim(queue), sentAt, signal);
   }
 
-  async #take(
-    queue: string,
-    message: ClaimedMessage | undefined,
-    sentAt: number,
-    signal: AbortSignal,
-  ): Promise<Turn | undefined> {
+  async #take(message: ClaimedMessage | undefined, sentAt: number, signal: AbortSignal): Promise<Turn | undefined> {
     if (!message) return undefined;
     const turn = new Turn(message);
     if (signal.aborted || !this.#hold(turn, sentAt)) {
@@ -123,7 +118,7 @@ export class Effects {
       await this.#giveBack(turn, signal);
       return undefined;
     }
-    if (!this.#slots.take(queue) && !(await this.#waitsInLine(turn, signal))) return undefined;
+    if (!this.#slots.take(turn.queue) && !(await this.#waitsInLine(turn, signal))) return undefined;
     if (turn.attempt > 1) writeLine(this.#log, 'info', 'claimed again', () => storyOf(turn));
     return turn;
   }

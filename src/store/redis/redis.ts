@@ -228,7 +228,7 @@ export class RedisStore implements Store {
     this.#late.delete(queue);
   }
 
-  /** By then what was sent has been done or never will be. Its user may not come back. */
+  /** Its user may not come back. Should what was sent have been done after all, its message has lost one attempt. */
   #forgetLate(): void {
     const before = performance.now() - LATE_FOR_MS;
     for (const [queue, since] of this.#late) if (since < before) this.#forgetNonce(queue);
