@@ -27,7 +27,8 @@ export type Opening =
   | { readonly type: 'opened' }
   /** No event has arrived, so the same message may be tried again after `delayMs`. */
   | { readonly type: 'refused'; readonly delayMs: number; readonly reason: string }
-  | { readonly type: 'ended'; readonly outcome: Outcome };
+  /** The message has ended without a stream. */
+  | ({ readonly type: 'settled' } & Settled);
 
 /** What settling left: the next claim if it was taken in the same step, and whether messages still wait. */
 export type Settled = { readonly next: Claim | undefined; readonly waiting: boolean };
@@ -48,13 +49,12 @@ export type UserEvent =
   | { readonly type: 'claim.done'; readonly output: Claim | undefined }
   | { readonly type: 'open.done'; readonly output: Opening }
   | { readonly type: 'backOff.done'; readonly output: Claim | undefined }
-  | { readonly type: 'relay.done'; readonly output: Outcome }
-  | { readonly type: 'settle.done'; readonly output: Settled }
+  | { readonly type: 'relay.done'; readonly output: Settled }
   | { readonly type: 'release.done' }
   | { readonly type: `${UserEffect}.failed`; readonly error: unknown };
 
 /** What a user does to the world, one at a time. */
-export type UserEffect = 'claim' | 'open' | 'backOff' | 'relay' | 'settle' | 'release';
+export type UserEffect = 'claim' | 'open' | 'backOff' | 'relay' | 'release';
 
 /** One user's callbacks to one URL: made one after the other, in the order in which their messages ended. */
 export type Destination = { readonly queue: string; readonly url: string };

@@ -10,8 +10,8 @@ import type { SupervisorEvent } from './events.ts';
 export const supervisorMachine = setup({
   types: { events: {} as SupervisorEvent },
   actions: {
-    /** Spawns the queue's actor if it has none, and tells it to look. */
-    wake: (_, _params: { queue: string }) => {},
+    /** Spawns an actor for a queue that has none, and tells it to look. A live one is told without the supervisor. */
+    spawn: (_, _params: { queue: string }) => {},
     /** Stops and forgets the queue's actor, unless it has found work since; says `users.gone` after the last. */
     retire: (_, _params: { queue: string }) => {},
     /** Forgets the queue's broken actor and what it held; the sweeper brings the queue back. */
@@ -33,7 +33,7 @@ export const supervisorMachine = setup({
   states: {
     running: {
       on: {
-        'queue.work': { actions: { type: 'wake', params: ({ event }) => event } },
+        'queue.work': { actions: { type: 'spawn', params: ({ event }) => event } },
         'user.idle': { actions: { type: 'retire', params: ({ event }) => event } },
         drain: 'draining',
       },

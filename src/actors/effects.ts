@@ -156,26 +156,31 @@ export class Effects {
     return this.#persist(release, signal);
   }
 
-  /** Makes the worker call, up to its first event. */
-  async open(claim: Claim, signal: AbortSignal): Promise<Opening> {
+  /**
+   * Makes the worker call, up to its first event. What ends without any is settled; while it `proceeds`, the next claim is
+   * taken in the same step.
+   */
+  async open(claim: Claim, signal: AbortSignal, proceeds: () => boolean): Promise<Opening> {
     const turn = Turn.of(claim);
-    if (turn.cancelled.aborted) return { type: 'ended', outcome: CANCELLED };
+    const over = async (outcome: Outcome): Promise<Opening> => ({
+      type: 'settled',
+      ...(await this.#settle(turn, outcome, proceeds(), signal)),
+    });
+    if (turn.cancelled.aborted) return over(CANCELLED);
     if (turn.attempt > this.#maxAttempts) {
-      return {
-        type: 'ended',
-        outcome: failed('attempts_exhausted', `The message did not get through in ${this.#maxAttempts} attempts.`),
-      };
+      return over(failed('attempts_exhausted', `The message did not get through in ${this.#maxAttempts} attempts.`));
     }
     writeLine(this.#log, 'info', 'dispatched', () => storyOf(turn));
     const opened = await this.#call(turn, signal);
     switch (opened.type) {
       case 'opened':
-      case 'ended':
         return opened;
+      case 'ended':
+        return over(opened.outcome);
       case 'refused': {
         if (turn.attempt >= this.#maxAttempts) {
           const error = `After ${turn.attempt} attempts ${opened.reason}. Send the message again later.`;
-          return { type: 'ended', outcome: failed('worker_unavailable', error) };
+          return over(failed('worker_unavailable', error));
         }
         const retryAfterMs = Math.min(opened.retryAfterMs, LONGEST_RETRY_AFTER_MS);
         const delayMs = Math.max(retryAfterMs, backOffMs(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS, turn.attempt - 1));
@@ -236,9 +241,17 @@ export class Effects {
     return (await this.#acquire(next, signal)) === 'stopped' ? undefined : next;
   }
 
-  /** Moves the worker's events into the log, to the end of the call. */
-  async relay(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+  /**
+   * Moves the worker's events into the log, to the end of the call, and settles the message; while it `proceeds`, the next
+   * claim is taken in the same step.
+   */
+  async relay(claim: Claim, signal: AbortSignal, proceeds: () => boolean): Promise<Settled> {
     const turn = Turn.of(claim);
+    const outcome = await this.#relayed(turn, signal);
+    return this.#settle(turn, outcome, proceeds(), signal);
+  }
+
+  async #relayed(turn: Turn, signal: AbortSignal): Promise<Outcome> {
     const { call } = turn;
     if (!call) throw new Error('a turn was relayed before its call was opened');
     signal.addEventListener('abort', () => call.close());
@@ -266,8 +279,9 @@ export class Effects {
    * Writes the end. Goes on to the next message only while no other user waits for the slot (G7), and holds none against
    * them meanwhile: the store may be long in answering.
    */
-  async settle(claim: Claim, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
-    const turn = Turn.of(claim);
+  async #settle(turn: Turn, outcome: Outcome, proceed: boolean, signal: AbortSignal): Promise<Settled> {
+    // Nobody waits for this end any more: the claim is handed over as it is.
+    signal.throwIfAborted();
     // A message that was cancelled while it backed off has none to keep.
     const goOn = this.#slots.keep(turn.queue) && proceed;
     // No longer renewed: a renewal on its way beside the settling would find the token gone and call the claim lost.

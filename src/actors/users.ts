@@ -1,5 +1,5 @@
 import { type Actor, createActor } from 'xstate';
-import type { Claim, Opening, Outcome, Settled, UserEffect, UserEvent } from '../../machines/events.ts';
+import type { Claim, Opening, Settled, UserEffect, UserEvent } from '../../machines/events.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import { StoreUnavailable } from '../errors.ts';
@@ -19,8 +19,7 @@ export type UserEffects = Omit<Effects, 'finished' | 'cancel'>;
 const claimDone = (output: Claim | undefined): UserEvent => ({ type: 'claim.done', output });
 const openDone = (output: Opening): UserEvent => ({ type: 'open.done', output });
 const backOffDone = (output: Claim | undefined): UserEvent => ({ type: 'backOff.done', output });
-const relayDone = (output: Outcome): UserEvent => ({ type: 'relay.done', output });
-const settleDone = (output: Settled): UserEvent => ({ type: 'settle.done', output });
+const relayDone = (output: Settled): UserEvent => ({ type: 'relay.done', output });
 const releaseDone = (): UserEvent => ({ type: 'release.done' });
 
 export type UserState = 'dispatching' | 'streaming';
@@ -52,13 +51,11 @@ export class Users {
           this.#begin(self, queue, 'claim', (signal) => effects.claim(queue, signal, arrival), claimDone);
         },
         open: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'open', (signal) => effects.open(claim, signal), openDone),
+          this.#begin(self, queue, 'open', (signal) => effects.open(claim, signal, this.#proceeds), openDone),
         backOff: ({ self, context: { queue } }, { claim, delayMs, reason }) =>
           this.#begin(self, queue, 'backOff', (signal) => effects.backOff(claim, delayMs, reason, signal), backOffDone),
         relay: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'relay', (signal) => effects.relay(claim, signal), relayDone),
-        settle: ({ self, context: { queue } }, { claim, outcome, proceed }) =>
-          this.#begin(self, queue, 'settle', (signal) => effects.settle(claim, outcome, proceed, signal), settleDone),
+          this.#begin(self, queue, 'relay', (signal) => effects.relay(claim, signal, this.#proceeds), relayDone),
         release: ({ self, context: { queue } }, { claim }) =>
           this.#begin(self, queue, 'release', () => effects.release(claim), releaseDone),
         leave: ({ context: { queue } }) => this.#leave(queue),
@@ -71,7 +68,7 @@ export class Users {
     this.#supervisor = createActor(
       supervisorMachine.provide({
         actions: {
-          wake: (_, { queue }) => this.#wake(queue),
+          spawn: (_, { queue }) => this.#spawn(queue),
           retire: (_, { queue }) => this.#retire(queue),
           forget: (_, { queue, error }) => this.#forget(queue, error),
           dropClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.lost', token }),
@@ -101,9 +98,15 @@ export class Users {
 
   /** A queue may have work. A hint that may come too often, and carries no message. */
   hint(queue: string): void {
+    const user = this.#live.get(queue);
+    if (!user) {
+      this.#supervisor.send({ type: 'queue.work', queue });
+      return;
+    }
     // A busy queue has this said for each message it gets, and will look once.
-    if (this.#live.get(queue)?.getSnapshot().context.hinted) return;
-    this.#supervisor.send({ type: 'queue.work', queue });
+    if (user.getSnapshot().context.hinted) return;
+    this.#resting.remove(queue);
+    user.send({ type: 'work' });
   }
 
   /**
@@ -139,10 +142,13 @@ export class Users {
     if (state !== 'idle' || this.#effects.slotsFree === 0) return undefined;
     const awaited = Promise.withResolvers<ClaimedMessage | undefined>();
     this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise });
-    this.#supervisor.send({ type: 'queue.work', queue });
-    // Once it drains, the supervisor wakes nobody.
+    this.hint(queue);
+    // Once it drains, nobody looks.
     return this.#arriving.delete(queue) ? undefined : awaited;
   }
+
+  /** Whether the next message of a queue is gone on to when one has ended. */
+  readonly #proceeds = () => this.#supervisor.getSnapshot().value === 'running';
 
   claimLost(queue: string, token: number): void {
     this.#supervisor.send({ type: 'claim.lost', queue, token });
@@ -150,9 +156,9 @@ export class Users {
 
   /** What this broker does for a queue; undefined when it does nothing. */
   state(queue: string): UserState | undefined {
-    const snapshot = this.#live.get(queue)?.getSnapshot();
-    if (!snapshot || snapshot.matches('idle')) return undefined;
-    return snapshot.matches('streaming') ? 'streaming' : 'dispatching';
+    const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
+    if (state === 'idle') return undefined;
+    return state === 'streaming' ? state : 'dispatching';
   }
 
   /**
@@ -196,15 +202,12 @@ export class Users {
     underWay?.abort();
   }
 
-  #wake(queue: string): void {
-    let user = this.#live.get(queue);
-    if (!user) {
-      // All have one id: XState remembers for ever what is done for each type of event, and that of an actor's end has its id in it.
-      user = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
-      this.#live.set(queue, user);
-      this.#states.follow(user, (error) => this.#supervisor.send({ type: 'user.broken', queue, error }));
-      user.start();
-    } else this.#resting.remove(queue);
+  #spawn(queue: string): void {
+    // All have one id: XState remembers for ever what is done for each type of event, and that of an actor's end has its id in it.
+    const user = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
+    this.#live.set(queue, user);
+    this.#states.follow(user, (error) => this.#supervisor.send({ type: 'user.broken', queue, error }));
+    user.start();
     user.send({ type: 'work' });
   }
 

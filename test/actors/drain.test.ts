@@ -1,22 +1,21 @@
 import test from 'ava';
-import type { Outcome } from '../../machines/events.ts';
+import type { Settled } from '../../machines/events.ts';
 import { Users } from '../../src/actors/users.ts';
-import { aTurn, COMPLETED, Count, effects, untilLeft } from './helpers.ts';
+import { aTurn, Count, effects, untilLeft } from './helpers.ts';
 
 test('draining lets the call in hand finish and claims nothing more', async (t) => {
   const relays = new Count();
-  const call = Promise.withResolvers<Outcome>();
+  const call = Promise.withResolvers<Settled>();
   const settled: unknown[] = [];
   const users = new Users(
     effects({
       claim: async (queue) => aTurn(queue),
-      relay: () => {
+      relay: async (claim, _signal, proceeds) => {
         relays.add();
-        return call.promise;
-      },
-      settle: async (claim, outcome, proceed) => {
-        settled.push([claim.messageId, outcome, proceed]);
-        return { next: undefined, waiting: true };
+        t.true(proceeds());
+        const left = await call.promise;
+        settled.push([claim.messageId, proceeds()]);
+        return left;
       },
       release: async () => t.fail('nothing was to be handed over'),
     }),
@@ -28,9 +27,9 @@ test('draining lets the call in hand finish and claims nothing more', async (t) 
   users.hint('u');
   users.hint('other');
   t.is(users.size, 1);
-  call.resolve(COMPLETED);
+  call.resolve({ next: undefined, waiting: true });
   await drained;
-  t.deepEqual(settled, [['u-1', COMPLETED, false]]);
+  t.deepEqual(settled, [['u-1', false]]);
   t.is(relays.value, 1);
 });
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import type { Outcome } from '../../machines/events.ts';
+import type { Settled } from '../../machines/events.ts';
 import { Turn } from '../../src/actors/turn.ts';
 import type { UserEffects } from '../../src/actors/users.ts';
 
-export const COMPLETED: Outcome = { status: 'completed' };
+/** The message was the last in its queue. */
+export const SETTLED: Settled = { next: undefined, waiting: false };
 
 export function aTurn(queue: string, token = 1): Turn {
   const claim = { queue, messageId: `${queue}-${token}`, token, attempt: 1 };
@@ -23,8 +24,7 @@ export function effects(given: Partial<UserEffects> = {}): UserEffects {
     claim: async () => undefined,
     open: async () => ({ type: 'opened' }),
     backOff: (_claim, _delayMs, _reason, signal) => untilLeft(signal),
-    relay: async () => COMPLETED,
-    settle: async () => ({ next: undefined, waiting: false }),
+    relay: async () => SETTLED,
     release: async () => {},
     freeSlot: () => {},
     reportFault: () => {},

@@ -115,12 +115,12 @@ test('rates of each broker go by its own clock, and states are added up over all
   fleet.look([aStatus('a', 1000, { accepted: 10 }), aStatus('b', 50_000)]);
   t.is(fleet.rate('a', 'accepted'), null, 'nobody knows yet');
   fleet.look([
-    aStatus('a', 2000, { accepted: 13, users: { idle: 1, 'streaming.relaying': 2 } }),
+    aStatus('a', 2000, { accepted: 13, users: { idle: 1, streaming: 2 } }),
     aStatus('b', 52_000, { accepted: 4, users: { idle: 3 } }),
   ]);
   t.is(fleet.rate('a', 'accepted'), 3);
   t.is(fleet.rate('b', 'accepted'), 2);
-  t.deepEqual(fleet.states('users'), { idle: 4, 'streaming.relaying': 2 });
+  t.deepEqual(fleet.states('users'), { idle: 4, streaming: 2 });
   // The same announcement once more says nothing new; of one that has just come nothing is known yet.
   fleet.look([aStatus('a', 2000, { accepted: 13 }), aStatus('c', 1000, { accepted: 9 })]);
   t.is(fleet.rate('c', 'accepted'), null);

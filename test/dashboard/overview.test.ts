@@ -63,7 +63,7 @@ for (const kind of STORES) {
       return (
         status === 'healthy' &&
         [
-          '"streaming.relaying":3',
+          '"streaming":3',
           '"processing":3',
           '"waiting":2',
           '"active_queues":3',
@@ -151,7 +151,7 @@ test('every broker that shares the store tells of all of them, and one that is s
   const users = ['a', 'b', 'c', 'd'];
   for (const [index, user] of users.entries()) await running(index % 2 ? one.client : other.client, user);
   const both = ({ brokers, states }: Fields) =>
-    Array.isArray(brokers) && brokers.length === 2 && JSON.stringify(states).includes('"streaming.relaying":4');
+    Array.isArray(brokers) && brokers.length === 2 && JSON.stringify(states).includes('"streaming":4');
   const views = await Promise.all([frame(one.client, both), frame(other.client, both)]);
   for (const { brokers } of views) {
     const list = brokers as Fields[];

@@ -35,7 +35,7 @@ test('running, draining, drained', (t) => {
 
 test('what it does when it is told something', (t) => {
   const asked = (state: typeof RUNNING, event: SupervisorEvent) => tell(supervisorMachine, state, event).actions;
-  t.deepEqual(asked(RUNNING, WORK), ['wake']);
+  t.deepEqual(asked(RUNNING, WORK), ['spawn']);
   t.deepEqual(asked(RUNNING, IDLE), ['retire']);
   t.deepEqual(asked(RUNNING, DRAIN), ['drainUsers']);
   t.deepEqual(asked(DRAINING, IDLE), ['retire']);

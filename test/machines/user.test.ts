@@ -1,14 +1,12 @@
 import test from 'ava';
 import { type AnyMachineSnapshot, type EventObject, transition } from 'xstate';
-import type { Claim, Opening, Outcome, Settled, UserEvent } from '../../machines/events.ts';
+import type { Claim, Opening, Settled, UserEvent } from '../../machines/events.ts';
 import { userMachine } from '../../machines/user.ts';
 import { begin, neverReached, neverTaken, place, reach, tell } from './paths.ts';
 
 const CLAIM: Claim = { queue: 'u', messageId: 'm1', token: 1, attempt: 1 };
 const RETRY: Claim = { ...CLAIM, attempt: 2 };
 const NEXT: Claim = { queue: 'u', messageId: 'm2', token: 2, attempt: 1 };
-const COMPLETED: Outcome = { status: 'completed' };
-const FAILED: Outcome = { status: 'failed', code: 'worker_rejected', error: 'No.' };
 
 const WORK: UserEvent = { type: 'work' };
 const RETIRE: UserEvent = { type: 'retire' };
@@ -23,22 +21,25 @@ const opened = opening({ type: 'opened' });
 const REFUSAL = { delayMs: 250, reason: 'the worker answered 503' };
 const refused = opening({ type: 'refused', ...REFUSAL });
 const backedOff = done('backOff', RETRY);
-const relayed = done('relay', COMPLETED);
-const settled = (result: Settled) => done('settle', result);
+const settled = (left: Settled) => done('relay', left);
+const ended = (left: Settled) => opening({ type: 'settled', ...left });
 const released = done('release');
 const fault = (effect: string) => ({ type: `${effect}.failed`, error: new Error('away') });
+
+/** Everything that settling a message can leave. */
+const LEFT: readonly Settled[] = [
+  { next: NEXT, waiting: true },
+  { next: undefined, waiting: true },
+  { next: undefined, waiting: false },
+];
+const LAST: Settled = { next: undefined, waiting: false };
 
 /** Everything that can come of each effect. */
 const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
   claim: [claimed(CLAIM), claimed(undefined)],
-  open: [opened, refused, opening({ type: 'ended', outcome: FAILED })],
+  open: [opened, refused, ...LEFT.map(ended)],
   backOff: [backedOff, done('backOff', undefined)],
-  relay: [relayed, done('relay', FAILED)],
-  settle: [
-    settled({ next: NEXT, waiting: true }),
-    settled({ next: undefined, waiting: true }),
-    settled({ next: undefined, waiting: false }),
-  ],
+  relay: LEFT.map(settled),
   release: [released],
 };
 
@@ -65,11 +66,11 @@ const REACHED = reach(userMachine, { queue: 'u' }, possible);
 const after = (...events: readonly EventObject[]) => tell(userMachine, IDLE, ...events);
 
 const CLAIMING = [WORK];
-const OPENING = [...CLAIMING, claimed(CLAIM)];
-const RELAYING = [...OPENING, opened];
-const SETTLING = [...RELAYING, relayed];
-const BACKING_OFF = [...OPENING, refused];
-const RELEASING = [...RELAYING, fault('relay')];
+const DISPATCHING = [...CLAIMING, claimed(CLAIM)];
+const STREAMING = [...DISPATCHING, opened];
+const BACKING_OFF = [...DISPATCHING, refused];
+const RELEASING = [...STREAMING, fault('relay')];
+const BUSY = [CLAIMING, DISPATCHING, BACKING_OFF, STREAMING, RELEASING];
 
 test('every state can be reached, and every transition is taken', (t) => {
   t.deepEqual(neverReached(userMachine, REACHED), []);
@@ -84,22 +85,24 @@ test('nothing that can happen breaks the machine', (t) => {
   );
 });
 
-test('the usual way: idle, dispatching, streaming, idle', (t) => {
+test('the usual way: idle, claiming, dispatching, streaming, idle', (t) => {
   t.is(place(IDLE), 'idle');
-  t.is(place(after(...CLAIMING).state), 'dispatching.claiming');
-  t.is(place(after(...OPENING).state), 'dispatching.opening');
-  t.is(place(after(...RELAYING).state), 'streaming.relaying');
-  t.is(place(after(...SETTLING).state), 'streaming.settling');
-  const { state, actions } = after(...SETTLING, settled({ next: undefined, waiting: false }));
+  t.is(place(after(...CLAIMING).state), 'claiming');
+  t.is(place(after(...DISPATCHING).state), 'dispatching');
+  t.is(place(after(...STREAMING).state), 'streaming');
+  const { state, actions } = after(...STREAMING, settled(LAST));
   t.is(place(state), 'idle');
   t.deepEqual(actions.slice(-2), ['freeSlot', 'reportIdle']);
 });
 
 test('a next claim that came with the settling is worked on at once, in the same slot', (t) => {
-  const { state, actions } = tell(userMachine, after(...SETTLING).state, settled({ next: NEXT, waiting: true }));
-  t.is(place(state), 'dispatching.opening');
-  t.like(state.context, { claim: NEXT });
-  t.deepEqual(actions, ['leave', 'open']);
+  for (const event of [settled({ next: NEXT, waiting: true }), ended({ next: NEXT, waiting: true })]) {
+    const from = after(...(event.type === 'relay.done' ? STREAMING : DISPATCHING)).state;
+    const { state, actions } = tell(userMachine, from, event);
+    t.is(place(state), 'dispatching');
+    t.like(state.context, { claim: NEXT });
+    t.deepEqual(actions, ['leave', 'open']);
+  }
 });
 
 test('a message that backed off while calls were stopped is handed over', (t) => {
@@ -110,20 +113,19 @@ test('a message that backed off while calls were stopped is handed over', (t) =>
 
 test('a hint while busy, in whatever state, leads to another look at the queue', (t) => {
   const last: Readonly<Record<string, EventObject>> = {
-    'dispatching.claiming': claimed(undefined),
-    'dispatching.opening': fault('open'),
-    'dispatching.backingOff': fault('backOff'),
-    'streaming.relaying': fault('relay'),
-    'streaming.settling': settled({ next: undefined, waiting: false }),
+    claiming: claimed(undefined),
+    dispatching: ended(LAST),
+    backingOff: fault('backOff'),
+    streaming: settled(LAST),
     releasing: released,
   };
   const busy = new Set(REACHED.filter(({ state }) => running(state).length).map(({ state }) => place(state)));
   t.deepEqual(Object.keys(last).sort(), [...busy].sort());
-  for (const events of [CLAIMING, OPENING, BACKING_OFF, RELAYING, SETTLING, RELEASING]) {
+  for (const events of BUSY) {
     const hinted = after(...events, WORK).state;
     let { state } = tell(userMachine, hinted, last[place(hinted)] ?? WORK);
     if (place(state) === 'releasing') ({ state } = tell(userMachine, state, released));
-    t.is(place(state), 'dispatching.claiming', place(hinted));
+    t.is(place(state), 'claiming', place(hinted));
     t.false(state.context.hinted, 'one hint is one look: a store that is away is not asked in a loop');
     t.is(place(tell(userMachine, state, fault('claim')).state), 'idle', place(hinted));
   }
@@ -139,7 +141,7 @@ test('a user never rests with a hint unanswered, unless it is draining', (t) => 
 });
 
 test('drained in whatever state, a user claims no more and comes to rest when its call is over', (t) => {
-  const ends = [WORK, opened, relayed, settled({ next: undefined, waiting: true }), released];
+  const ends = [WORK, opened, settled({ next: undefined, waiting: true }), released];
   for (const { state, path } of REACHED.filter((reached) => reached.state.status === 'active')) {
     let { state: now } = tell(userMachine, state, DRAIN);
     const seen = [place(now)];
@@ -148,12 +150,12 @@ test('drained in whatever state, a user claims no more and comes to rest when it
       seen.push(place(now));
     }
     t.is(place(now), 'idle', `${path}: ${seen.join(' → ')}`);
-    t.false(seen.includes('dispatching.claiming'), path);
+    t.false(seen.includes('claiming'), path);
   }
 });
 
 test('a claim that was taken while the drain began is handed over, not begun', (t) => {
-  const { state } = after(...SETTLING, DRAIN, settled({ next: NEXT, waiting: true }));
+  const { state } = after(...STREAMING, DRAIN, settled({ next: NEXT, waiting: true }));
   t.is(place(state), 'releasing');
   t.is(state.context.claim, NEXT);
 });
@@ -179,7 +181,7 @@ test('when its own claim is lost, a user drops the work without another write', 
     if (!claim || place(state) === 'releasing') continue;
     const { state: now } = tell(userMachine, state, lost(claim.token));
     t.is(now.context.claim, undefined, path);
-    t.true(['idle', 'dispatching.claiming'].includes(place(now)), path);
+    t.true(['idle', 'claiming'].includes(place(now)), path);
     t.is(place(now) === 'idle', !state.context.hinted || state.context.draining, path);
   }
 });
@@ -194,31 +196,29 @@ test('that another claim was lost changes nothing', (t) => {
 
 test('a refused call gives its slot up, waits, and is made again as the next attempt', (t) => {
   const { state, actions } = after(...BACKING_OFF);
-  t.is(place(state), 'dispatching.backingOff');
+  t.is(place(state), 'backingOff');
   t.deepEqual(actions.slice(-3), ['leave', 'freeSlot', 'backOff']);
-  const [, executed] = transition(userMachine, after(...OPENING).state, refused);
+  const [, executed] = transition(userMachine, after(...DISPATCHING).state, refused);
   t.like(executed.at(-1), { type: 'backOff', params: { claim: CLAIM, ...REFUSAL } });
   const again = tell(userMachine, state, backedOff).state;
-  t.is(place(again), 'dispatching.opening');
+  t.is(place(again), 'dispatching');
   t.is(again.context.claim, RETRY);
 });
 
 test('a call refused while draining is handed over instead of waited for', (t) => {
-  t.is(place(after(...OPENING, DRAIN, refused).state), 'releasing');
+  t.is(place(after(...DISPATCHING, DRAIN, refused).state), 'releasing');
 });
 
-test('a message that ends before its stream began is settled', (t) => {
-  const [state, actions] = transition(
-    userMachine,
-    after(...OPENING).state,
-    opening({ type: 'ended', outcome: FAILED }),
-  );
-  t.is(place(state), 'streaming.settling');
-  t.like(actions.at(-1), { type: 'settle', params: { claim: CLAIM, outcome: FAILED, proceed: true } });
+test('a message that ends before its stream began leads where one does that ended after it', (t) => {
+  for (const left of LEFT) {
+    const early = after(...DISPATCHING, ended(left)).state;
+    const late = after(...STREAMING, settled(left)).state;
+    t.deepEqual([early.value, early.context], [late.value, late.context]);
+  }
 });
 
 test('a fault in any effect is reported, and a claim is handed over', (t) => {
-  for (const events of [CLAIMING, OPENING, BACKING_OFF, RELAYING, SETTLING, RELEASING]) {
+  for (const events of BUSY) {
     const { state } = after(...events);
     const [effect = ''] = running(state);
     const { state: now, actions } = tell(userMachine, state, fault(effect));
@@ -239,7 +239,7 @@ test('an effect is left with its state, and nobody leaves what did not begin', (
 });
 
 test('a slot is free whenever no call is made', (t) => {
-  const free = new Set(['idle', 'dispatching.claiming', 'dispatching.backingOff']);
+  const free = new Set(['idle', 'claiming', 'backingOff']);
   for (const { state, path } of REACHED) {
     for (const event of possible(state)) {
       const { state: now, actions } = tell(userMachine, state, event);
