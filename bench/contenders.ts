@@ -28,8 +28,8 @@ type Settings = {
 /** Starts a contender that calls this worker. */
 export type Start = (worker: Child) => Promise<Contender>;
 
-/** Flags of Node.js for each broker that is measured. */
-const flags: string[] = ['--expose-gc'];
+/** Flags of Node.js for each broker that is measured: those of `npm start`, and one for the bench. */
+const flags: string[] = ['--no-allocation-site-pretenuring', '--expose-gc'];
 
 /** From now on each broker writes a profile of its processor time there. */
 export function profileInto(directory: string): void {

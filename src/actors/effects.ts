@@ -41,8 +41,10 @@ export class Effects {
   readonly #metrics: Metrics;
   readonly #maxAttempts: number;
   readonly #deliver: (destination: Destination) => void;
-  /** Store calls that outlive the state that made them; a stop waits for them. */
-  readonly #unfinished = new Set<Promise<unknown>>();
+  /** So many store calls are under way that outlive the state that made them. */
+  #unfinished = 0;
+  /** Called when there are none any more. */
+  #onFinished: () => void = () => {};
 
   constructor(parts: {
     store: Store;
@@ -354,9 +356,12 @@ export class Effects {
     }
   }
 
-  /** Resolves when no store call is under way. */
+  /** Resolves when no store call is under way; a stop waits for that. */
   async finished(): Promise<void> {
-    await Promise.allSettled(this.#unfinished);
+    if (!this.#unfinished) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onFinished = resolve;
+    await promise;
   }
 
   /** What the worker said must not be lost to an outage of the store. */
@@ -365,9 +370,12 @@ export class Effects {
   }
 
   #track<Result>(work: Promise<Result>): Promise<Result> {
-    this.#unfinished.add(work);
-    const forget = () => this.#unfinished.delete(work);
-    work.then(forget, forget);
+    this.#unfinished += 1;
+    const finish = () => {
+      this.#unfinished -= 1;
+      if (!this.#unfinished) this.#onFinished();
+    };
+    work.then(finish, finish);
     return work;
   }
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Claim } from '../../machines/events.ts';
 import { causeOf } from '../errors.ts';
 import { writeLine } from '../log.ts';
+import { Register } from '../register.ts';
 import type { CancelledClaim, Renewal, Store } from '../store/store.ts';
 import { storyOf } from '../trace.ts';
 import type { Turn } from './turn.ts';
@@ -26,7 +27,7 @@ export class Leases {
   readonly #leaseMs: number;
   readonly #log: Logger;
   /** Those held longest first. */
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Register<string, Held>();
   readonly #timer: NodeJS.Timeout;
   /** Called with each claim that is no longer this broker's. */
   readonly #onLost: (claim: Claim) => void;
@@ -111,9 +112,7 @@ export class Leases {
 
   /** The claim held for a queue, which is no longer kept alive. */
   take(queue: string): Turn | undefined {
-    const claim = this.#held.get(queue)?.claim;
-    this.#held.delete(queue);
-    return claim;
+    return this.#held.take(queue)?.claim;
   }
 
   close(): void {

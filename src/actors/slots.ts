@@ -1,3 +1,5 @@
+import { Register } from '../register.ts';
+
 /** A slot with which no call is made stays with a queue for so long while the store is asked for one. */
 const LATE_MS = 1000;
 
@@ -12,7 +14,7 @@ export class Slots {
   /** Queues that hold a slot and make no call with it yet, and when another may have it, in `performance.now()` time. */
   readonly #idle = new Map<string, number>();
   /** Who waits for one, in the order in which they came. */
-  readonly #waiting = new Map<string, () => void>();
+  readonly #waiting = new Register<string, () => void>();
   /** Queues that held a slot when calls were stopped, and still do. */
   readonly #before = new Set<string>();
   #stopped = new AbortController();

@@ -1,10 +1,7 @@
-/** A state that is in others stands behind them: `dispatching` or `dispatching.claiming`. */
-type StateValue = string | { readonly [state: string]: StateValue | undefined };
-
 /** An actor, as far as it is followed. */
 type Followed = {
   subscribe(observer: {
-    next: (snapshot: { value: StateValue }) => void;
+    next: (snapshot: { value: string }) => void;
     complete: () => void;
     error: (error: unknown) => void;
   }): unknown;
@@ -27,7 +24,7 @@ export class StateCounts {
       state = to;
     };
     actor.subscribe({
-      next: ({ value }) => move(nameOf(value)),
+      next: ({ value }) => move(value),
       complete: () => move(undefined),
       error: (error) => {
         move(undefined);
@@ -44,12 +41,4 @@ export class StateCounts {
   #add(state: string, by: number): void {
     this.#counts.set(state, (this.#counts.get(state) ?? 0) + by);
   }
-}
-
-function nameOf(value: StateValue): string {
-  if (typeof value === 'string') return value;
-  const [[name, inner] = ['', undefined]] = Object.entries(value);
-  return inner === undefined || (typeof inner === 'object' && !Object.keys(inner).length)
-    ? name
-    : `${name}.${nameOf(inner)}`;
 }

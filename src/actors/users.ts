@@ -3,6 +3,7 @@ import type { Claim, Opening, Settled, UserEffect, UserEvent } from '../../machi
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { userMachine } from '../../machines/user.ts';
 import { StoreUnavailable } from '../errors.ts';
+import { Register } from '../register.ts';
 import type { ClaimedMessage, Enqueued } from '../store/store.ts';
 import type { Arrival, Effects } from './effects.ts';
 import type { Inspection } from './inspection.ts';
@@ -24,13 +25,17 @@ const releaseDone = (): UserEvent => ({ type: 'release.done' });
 
 export type UserState = 'dispatching' | 'streaming';
 
+type User = {
+  readonly actor: Actor<typeof userMachine>;
+  /** The effect that it has under way. */
+  underWay: AbortController | undefined;
+};
+
 /** The live users of this broker: the supervisor and the actors it keeps, one for each queue that has work here. */
 export class Users {
-  readonly #live = new Map<string, Actor<typeof userMachine>>();
-  /** The effect that each of them has under way. */
-  readonly #underWay = new Map<string, AbortController>();
-  /** What is about to be put into queues whose actors are to be woken for it. */
-  readonly #arriving = new Map<string, Arrival>();
+  readonly #live = new Register<string, User>();
+  /** What is about to be put into a queue, while its actor is woken for it. */
+  #arriving: Arrival | undefined;
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
@@ -45,20 +50,20 @@ export class Users {
     this.#resting = new Resting(mostResting, (queue) => this.#supervisor.send({ type: 'user.idle', queue }));
     this.#machine = userMachine.provide({
       actions: {
-        claim: ({ self, context: { queue } }) => {
-          const arrival = this.#arriving.get(queue);
-          this.#arriving.delete(queue);
-          this.#begin(self, queue, 'claim', (signal) => effects.claim(queue, signal, arrival), claimDone);
+        claim: ({ context: { queue } }) => {
+          const arrival = this.#arriving;
+          this.#arriving = undefined;
+          this.#begin(queue, 'claim', (signal) => effects.claim(queue, signal, arrival), claimDone);
         },
-        open: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'open', (signal) => effects.open(claim, signal, this.#proceeds), openDone),
-        backOff: ({ self, context: { queue } }, { claim, delayMs, reason }) =>
-          this.#begin(self, queue, 'backOff', (signal) => effects.backOff(claim, delayMs, reason, signal), backOffDone),
-        relay: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'relay', (signal) => effects.relay(claim, signal, this.#proceeds), relayDone),
-        release: ({ self, context: { queue } }, { claim }) =>
-          this.#begin(self, queue, 'release', () => effects.release(claim), releaseDone),
-        leave: ({ context: { queue } }) => this.#leave(queue),
+        open: ({ context: { queue } }, { claim }) =>
+          this.#begin(queue, 'open', (signal) => effects.open(claim, signal, this.#proceeds), openDone),
+        backOff: ({ context: { queue } }, { claim, delayMs, reason }) =>
+          this.#begin(queue, 'backOff', (signal) => effects.backOff(claim, delayMs, reason, signal), backOffDone),
+        relay: ({ context: { queue } }, { claim }) =>
+          this.#begin(queue, 'relay', (signal) => effects.relay(claim, signal, this.#proceeds), relayDone),
+        release: ({ context: { queue } }, { claim }) =>
+          this.#begin(queue, 'release', () => effects.release(claim), releaseDone),
+        leave: ({ context: { queue } }) => this.#leave(this.#live.get(queue)),
         // An action runs while its actor is still on its way; told at once, the supervisor would find it busy.
         reportIdle: ({ context: { queue } }) => queueMicrotask(() => this.#rest(queue)),
         freeSlot: ({ context }) => effects.freeSlot(context.queue),
@@ -71,7 +76,7 @@ export class Users {
           spawn: (_, { queue }) => this.#spawn(queue),
           retire: (_, { queue }) => this.#retire(queue),
           forget: (_, { queue, error }) => this.#forget(queue, error),
-          dropClaim: (_, { queue, token }) => this.#live.get(queue)?.send({ type: 'claim.lost', token }),
+          dropClaim: (_, { queue, token }) => this.#live.get(queue)?.actor.send({ type: 'claim.lost', token }),
           drainUsers: () => this.#drain(),
           abortUsers: () => this.#tell({ type: 'abort' }),
         },
@@ -104,9 +109,9 @@ export class Users {
       return;
     }
     // A busy queue has this said for each message it gets, and will look once.
-    if (user.getSnapshot().context.hinted) return;
+    if (user.actor.getSnapshot().context.hinted) return;
     this.#resting.remove(queue);
-    user.send({ type: 'work' });
+    user.actor.send({ type: 'work' });
   }
 
   /**
@@ -138,13 +143,14 @@ export class Users {
 
   /** What an actor waits for from now on, and does nothing else in its queue before; undefined when none does. */
   #await(queue: string): PromiseWithResolvers<ClaimedMessage | undefined> | undefined {
-    const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
-    if (state !== 'idle' || this.#effects.slotsFree === 0) return undefined;
+    if ((this.#stateOf(queue) ?? 'idle') !== 'idle' || this.#effects.slotsFree === 0) return undefined;
     const awaited = Promise.withResolvers<ClaimedMessage | undefined>();
-    this.#arriving.set(queue, { sentAt: performance.now(), claimed: awaited.promise });
+    this.#arriving = { sentAt: performance.now(), claimed: awaited.promise };
     this.hint(queue);
+    if (!this.#arriving) return awaited;
     // Once it drains, nobody looks.
-    return this.#arriving.delete(queue) ? undefined : awaited;
+    this.#arriving = undefined;
+    return undefined;
   }
 
   /** Whether the next message of a queue is gone on to when one has ended. */
@@ -156,7 +162,7 @@ export class Users {
 
   /** What this broker does for a queue; undefined when it does nothing. */
   state(queue: string): UserState | undefined {
-    const state = this.#live.get(queue)?.getSnapshot().value ?? 'idle';
+    const state = this.#stateOf(queue) ?? 'idle';
     if (state === 'idle') return undefined;
     return state === 'streaming' ? state : 'dispatching';
   }
@@ -176,18 +182,19 @@ export class Users {
 
   /** Begins an effect of a user. What comes of it is told the user, as `done` says it, unless its state was left before. */
   #begin<Output>(
-    user: { send(event: UserEvent): void },
     queue: string,
     effect: UserEffect,
     run: (signal: AbortSignal) => Promise<Output>,
     done: (output: Output) => UserEvent,
   ): void {
+    const user = this.#live.get(queue);
+    if (!user) throw new Error('an effect was begun of a user that is not live');
     const underWay = new AbortController();
-    this.#underWay.set(queue, underWay);
+    user.underWay = underWay;
     const tell = (event: UserEvent) => {
       if (underWay.signal.aborted) return;
-      this.#underWay.delete(queue);
-      user.send(event);
+      user.underWay = undefined;
+      user.actor.send(event);
     };
     Promise.try(run, underWay.signal).then(
       (output) => tell(done(output)),
@@ -196,31 +203,34 @@ export class Users {
   }
 
   /** Breaks off the effect that a user has under way, if there is one. */
-  #leave(queue: string): void {
-    const underWay = this.#underWay.get(queue);
-    this.#underWay.delete(queue);
-    underWay?.abort();
+  #leave(user: User | undefined): void {
+    user?.underWay?.abort();
+  }
+
+  /** The state of a queue's actor; undefined when it has none. */
+  #stateOf(queue: string) {
+    return this.#live.get(queue)?.actor.getSnapshot().value;
   }
 
   #spawn(queue: string): void {
     // All have one id: XState remembers for ever what is done for each type of event, and that of an actor's end has its id in it.
-    const user = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
-    this.#live.set(queue, user);
-    this.#states.follow(user, (error) => this.#supervisor.send({ type: 'user.broken', queue, error }));
-    user.start();
-    user.send({ type: 'work' });
+    const actor = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
+    this.#live.set(queue, { actor, underWay: undefined });
+    this.#states.follow(actor, (error) => this.#supervisor.send({ type: 'user.broken', queue, error }));
+    actor.start();
+    actor.send({ type: 'work' });
   }
 
   #rest(queue: string): void {
-    if (this.#live.get(queue)?.getSnapshot().value !== 'idle') return;
+    if (this.#stateOf(queue) !== 'idle') return;
     this.#resting.add(queue);
     this.#onIdle();
   }
 
   #retire(queue: string): void {
-    const user = this.#live.get(queue);
-    user?.send({ type: 'retire' });
-    if (user?.getSnapshot().status !== 'done') return;
+    const actor = this.#live.get(queue)?.actor;
+    actor?.send({ type: 'retire' });
+    if (actor?.getSnapshot().status !== 'done') return;
     this.#live.delete(queue);
     this.#sayWhenGone();
   }
@@ -230,11 +240,11 @@ export class Users {
    * not sooner, or an actor that breaks each time would be made anew without a pause.
    */
   #forget(queue: string, error: unknown): void {
-    const broken = this.#live.get(queue)?.getSnapshot();
-    if (broken?.status !== 'error') return;
+    const broken = this.#live.get(queue);
+    if (broken?.actor.getSnapshot().status !== 'error') return;
     this.#live.delete(queue);
     // A broken actor leaves no state.
-    this.#leave(queue);
+    this.#leave(broken);
     void this.#effects.abandon(queue, error);
     this.#onIdle();
     this.#sayWhenGone();
@@ -251,6 +261,6 @@ export class Users {
   }
 
   #tell(event: UserEvent): void {
-    for (const user of [...this.#live.values()]) user.send(event);
+    for (const { actor } of [...this.#live.values()]) actor.send(event);
   }
 }

@@ -127,7 +127,7 @@ export type Chart = {
 };
 
 export type ChartState = {
-  /** With the states it is in before it: `dispatching.claiming`. */
+  /** With the states it is in before it: `closed.probing`. */
   readonly path: string;
   readonly name: string;
   /** It has others in it. */

@@ -1,3 +1,4 @@
+import { Register } from '../register.ts';
 import type { Change, Store } from '../store/store.ts';
 import { Feed } from './feed.ts';
 
@@ -15,7 +16,7 @@ type Watched = {
 /** All feeds of this broker. A queue is watched in the store while someone here listens to one of its messages. */
 export class Hub {
   readonly #store: Store;
-  readonly #queues = new Map<string, Watched>();
+  readonly #queues = new Register<string, Watched>();
   #listeners = 0;
   #streams = 0;
 

@@ -1,50 +1,12 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Dispatcher } from 'undici';
+import type { Deadline, Deadlines } from '../deadlines.ts';
 
 /** One event of the worker's stream. `data` is the worker's text, byte for byte. */
 export type WorkerEvent = { readonly kind: 'keepalive' | 'progress' | 'complete' | 'error'; readonly data: string };
 
 /** The worker's stream is not what it should be (docs/simulated-worker.md). */
 export class WorkerProtocolFault extends Error {}
-
-/** Breaks off calls that take too long in all. Each has the same time, so they are due as they came, and one timer does. */
-export class Deadlines {
-  readonly #ms: number;
-  /** When each call is due, in `performance.now()` time; the next one first. */
-  readonly #dueAt = new Map<WorkerCall, number>();
-  #timer: NodeJS.Timeout | undefined;
-
-  /** `ms`: what each call has in all. */
-  constructor(ms: number) {
-    this.#ms = ms;
-  }
-
-  watch(call: WorkerCall): void {
-    this.#dueAt.set(call, performance.now() + this.#ms);
-    this.#timer ??= this.#wait(this.#ms);
-  }
-
-  /** The call is over in time. */
-  forget(call: WorkerCall): void {
-    this.#dueAt.delete(call);
-  }
-
-  #wait(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#check(), ms).unref();
-  }
-
-  #check(): void {
-    this.#timer = undefined;
-    for (const [call, dueAt] of this.#dueAt) {
-      const ms = dueAt - performance.now();
-      if (ms > 0) {
-        this.#timer = this.#wait(ms);
-        return;
-      }
-      call.fail(new DOMException('The call took too long', 'TimeoutError'));
-    }
-  }
-}
 
 /** Room for 25 MB of voice as base64 in one event. */
 const MAX_EVENT_CHARS = 40_000_000;
@@ -59,6 +21,7 @@ const MAX_ERROR_CHARS = 2000;
  */
 export class WorkerCall implements Dispatcher.DispatchHandler {
   readonly #deadlines: Deadlines;
+  readonly #deadline: Deadline;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #parser: EventSourceParser;
   #controller: Dispatcher.DispatchController | undefined;
@@ -75,9 +38,12 @@ export class WorkerCall implements Dispatcher.DispatchHandler {
   /** What broke the call. */
   #fault: Error | undefined;
 
-  /** The call is watched until it is over. */
-  constructor(deadlines: Deadlines) {
+  /** `withinMs`: what it has in all; then it is broken off. */
+  constructor(deadlines: Deadlines, withinMs: number) {
     this.#deadlines = deadlines;
+    this.#deadline = deadlines.add(withinMs, () => {
+      this.fail(new DOMException('The call took too long', 'TimeoutError'));
+    });
     this.#parser = createParser({
       maxBufferSize: MAX_EVENT_CHARS,
       onEvent: ({ data }) => {
@@ -88,7 +54,6 @@ export class WorkerCall implements Dispatcher.DispatchHandler {
         if (error.type === 'max-buffer-size-exceeded') this.fail(new WorkerProtocolFault(error.message));
       },
     });
-    deadlines.watch(this);
   }
 
   /** The status of the response; 0 before there is one. */
@@ -197,7 +162,7 @@ export class WorkerCall implements Dispatcher.DispatchHandler {
   }
 
   #over(): void {
-    this.#deadlines.forget(this);
+    this.#deadlines.drop(this.#deadline);
   }
 
   #tell(): void {

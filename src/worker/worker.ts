@@ -3,8 +3,9 @@ import { Readable } from 'node:stream';
 import { errors, Pool } from 'undici';
 import type { Outcome } from '../../machines/events.ts';
 import { retryAfterMs } from '../back-off.ts';
+import { Deadlines } from '../deadlines.ts';
 import { type Trace, traceHeaders } from '../trace.ts';
-import { Deadlines, WorkerCall, WorkerProtocolFault } from './call.ts';
+import { WorkerCall, WorkerProtocolFault } from './call.ts';
 
 export type WorkerSettings = {
   /** An origin. */
@@ -41,7 +42,7 @@ const LARGE_PAYLOAD_CHARS = 65_536;
 export class Worker {
   readonly #settings: WorkerSettings;
   readonly #pool: Pool;
-  readonly #deadlines: Deadlines;
+  readonly #deadlines = new Deadlines();
   /** What each call has. */
   readonly #headers: readonly string[];
 
@@ -54,14 +55,13 @@ export class Worker {
       bodyTimeout: settings.idleTimeoutMs,
       pipelining: 1,
     });
-    this.#deadlines = new Deadlines(settings.timeoutMs);
     const authorization = settings.apiKey ? ['authorization', `Bearer ${settings.apiKey}`] : [];
     this.#headers = ['content-type', 'application/json', 'accept', 'text/event-stream', ...authorization];
   }
 
   /** Begins a call, which goes on until its response ends or it is closed. What comes of it, `opened` tells. */
   call({ id, takePayload, attempt, trace }: WorkerMessage): WorkerCall {
-    const call = new WorkerCall(this.#deadlines);
+    const call = new WorkerCall(this.#deadlines, this.#settings.timeoutMs);
     const payload = takePayload();
     const headers = [...this.#headers, 'idempotency-key', id, 'x-attempt', String(attempt)];
     for (const [name, value] of Object.entries(traceHeaders(trace))) headers.push(name, value);

@@ -61,7 +61,7 @@ export function neverReached(machine: AnyStateMachine, reached: readonly Reached
     .map(({ id }) => id);
 }
 
-/** Where a machine is, as `dispatching.claiming`. */
+/** Where a machine is, as `closed.probing`. */
 export function place(state: AnyMachineSnapshot): string {
   const paths = state._nodes.map(({ path }) => path.join('.'));
   return paths.reduce((deepest, path) => (path.length > deepest.length ? path : deepest));

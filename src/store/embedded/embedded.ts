@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim, Outcome } from '../../../machines/events.ts';
 import { ClaimLost } from '../../errors.ts';
+import { Register } from '../../register.ts';
 import { readTrace } from '../../trace.ts';
 import { CANCELLED, EXPIRED, processingEvent, retryingEvent, TAKEN_OVER } from '../events.ts';
 import type {
@@ -57,7 +58,7 @@ export class EmbeddedStore implements Store {
   readonly #messages: Messages;
   readonly #heads: Heads;
   readonly #deadLetters: DeadLetters;
-  readonly #watchers = new Map<string, Set<(change: Change) => void>>();
+  readonly #watchers = new Register<string, Set<(change: Change) => void>>();
   #onCancelled: (claim: CancelledClaim) => void = () => {};
   #onNotice: (notice: Notice) => void = () => {};
   #forgetting: NodeJS.Timeout | undefined;

@@ -1,3 +1,4 @@
+import { Register } from '../../register.ts';
 import type { LogEvent, StoreSettings } from '../store.ts';
 import type { Counters } from './counters.ts';
 import type { Database } from './database.ts';
@@ -19,7 +20,7 @@ export class Heads {
   readonly #log: Log;
   readonly #outbox: EmbeddedOutbox;
   /** Of those being worked on, by their queue, the ones that were met here: they are asked for again and again. */
-  readonly #inWork = new Map<string, MessageRow>();
+  readonly #inWork = new Register<string, MessageRow>();
   /** Queues whose head was seen to wait: whatever follows it waits as well, until one is claimed. */
   readonly #waiting = new Set<string>();
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, Command, type DNSLookupFunction, Redis, type RedisOptions } from 'ioredis';
+import { Deadlines } from '../../deadlines.ts';
 import { StoreUnavailable } from '../../errors.ts';
-import { Deadlines } from './deadlines.ts';
 import type { Script } from './scripts.ts';
 
 /** A call that has no answer by then fails. Its caller may repeat it. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { Register } from '../../register.ts';
 import { type CancelledClaim, type Change, READ_AGAIN } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { brokerChannel, channelOf } from './keys.ts';
@@ -29,7 +30,7 @@ export class Watchers {
   readonly #brokerId: string;
   /** What news begin with that this broker told itself. */
   readonly #own: string;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watched = new Register<string, Watched>();
   readonly #queues = new Map<string, string>();
   readonly #asking: NodeJS.Timeout;
   #onCancelled: (claim: CancelledClaim) => void = () => {};

@@ -1,22 +1,24 @@
 /** How often it is looked whether something is late: a fraction of what is waited for. */
 const LOOK_EVERY_MS = 250;
 
-type Open = { readonly until: number; readonly late: () => void };
+/** `late` is let go of with what it holds when it is dropped; `register.ts` tells why. */
+export type Deadline = { readonly until: number; late: (() => void) | undefined };
 
 /** What has to come within its time. One timer looks after all of it, and none while there is nothing. */
 export class Deadlines {
-  readonly #open = new Set<Open>();
+  readonly #open = new Set<Deadline>();
   #timer: NodeJS.Timeout | undefined;
 
   /** Calls `late` after so many ms, or up to a quarter of a second later, unless what is answered is dropped before. */
-  add(withinMs: number, late: () => void): Open {
+  add(withinMs: number, late: () => void): Deadline {
     const open = { until: performance.now() + withinMs, late };
     this.#open.add(open);
     this.#timer ??= this.#lookLater();
     return open;
   }
 
-  drop(open: Open): void {
+  drop(open: Deadline): void {
+    open.late = undefined;
     this.#open.delete(open);
   }
 
@@ -32,7 +34,7 @@ export class Deadlines {
     this.#timer = this.#open.size ? this.#lookLater() : undefined;
   }
 
-  #tell(late: readonly Open[]): void {
-    for (const open of late) if (this.#open.delete(open)) open.late();
+  #tell(late: readonly Deadline[]): void {
+    for (const open of late) if (this.#open.delete(open)) open.late?.();
   }
 }
