@@ -30,8 +30,8 @@ export type Opening =
   /** The message has ended without a stream. */
   | ({ readonly type: 'settled' } & Settled);
 
-/** What settling left: the next claim if it was taken in the same step, and whether messages still wait. */
-export type Settled = { readonly next: Claim | undefined; readonly waiting: boolean };
+/** How a message ended, and what settling it left: the next claim if it was taken in the same step, and whether messages still wait. */
+export type Settled = { readonly outcome: Outcome; readonly next: Claim | undefined; readonly waiting: boolean };
 
 /** What a user's actor is told. */
 export type UserEvent =

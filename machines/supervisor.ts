@@ -5,7 +5,7 @@ import type { SupervisorEvent } from './events.ts';
  * Keeps one actor for each queue that has work on this broker: running → draining → drained.
  *
  * The register of live users is an effect, not context: copying `children` at each spawn costs 1.5 ms at 10,000
- * users and 6.5 ms at 50,000, a Map behind these actions 17–27 µs at any number.
+ * users and 6.5 ms at 50,000, a register behind these actions 17–27 µs at any number.
  */
 export const supervisorMachine = setup({
   types: { events: {} as SupervisorEvent },

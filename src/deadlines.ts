@@ -1,8 +1,24 @@
 /** How often it is looked whether something is late: a fraction of what is waited for. */
 const LOOK_EVERY_MS = 250;
 
-/** `late` is let go of with what it holds when it is dropped; `register.ts` tells why. */
-export type Deadline = { readonly until: number; late: (() => void) | undefined };
+/** What has to come by a time. What it holds is let go of with it: `register.ts` tells why. */
+export class Deadline {
+  /** In `performance.now()` time. */
+  readonly until: number;
+  #late: (() => void) | undefined;
+
+  constructor(until: number, late: () => void) {
+    this.until = until;
+    this.#late = late;
+  }
+
+  /** It has come, or is late. Answers who is to be told if it is late, once. */
+  take(): (() => void) | undefined {
+    const late = this.#late;
+    this.#late = undefined;
+    return late;
+  }
+}
 
 /** What has to come within its time. One timer looks after all of it, and none while there is nothing. */
 export class Deadlines {
@@ -11,15 +27,15 @@ export class Deadlines {
 
   /** Calls `late` after so many ms, or up to a quarter of a second later, unless what is answered is dropped before. */
   add(withinMs: number, late: () => void): Deadline {
-    const open = { until: performance.now() + withinMs, late };
-    this.#open.add(open);
+    const deadline = new Deadline(performance.now() + withinMs, late);
+    this.#open.add(deadline);
     this.#timer ??= this.#lookLater();
-    return open;
+    return deadline;
   }
 
-  drop(open: Deadline): void {
-    open.late = undefined;
-    this.#open.delete(open);
+  drop(deadline: Deadline): void {
+    deadline.take();
+    this.#open.delete(deadline);
   }
 
   #lookLater(): NodeJS.Timeout {
@@ -35,6 +51,9 @@ export class Deadlines {
   }
 
   #tell(late: readonly Deadline[]): void {
-    for (const open of late) if (this.#open.delete(open)) open.late?.();
+    for (const deadline of late) {
+      this.#open.delete(deadline);
+      deadline.take()?.();
+    }
   }
 }

@@ -10,8 +10,8 @@ const WAITS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 
 const CALLS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300];
 
 /**
- * The lag of the event loop is measured by a timer, and is told with its time. At the usual 10 ms, to wake up for it takes
- * 0.6 % of a core, as much as all else that an idle broker does.
+ * The lag of the event loop is measured by a timer, whose own time is in the figure. At the usual 10 ms, to wake up for it
+ * takes 0.6 % of a core, as much as all else that an idle broker does.
  */
 const LAG_EVERY_MS = 100;
 

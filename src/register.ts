@@ -1,9 +1,10 @@
 /**
  * A map for what comes and goes with each message. In V8 a table that a Map has outgrown leads to the one that came after it
- * (OrderedHashTable: its iterators go that way) and still to what it held. Once one of these tables has grown old, all that
- * follow, and the calls, turns and texts they held, stay until the next full garbage collection: of 2 kB for each key that
- * comes and goes, half outlived the young generation, at 2 µs a key instead of 0.6. Here a value stands in a box, which is
- * emptied as its key goes.
+ * (OrderedHashTable: its iterators go that way), and still to what it held. Once one of these tables has grown old, all that
+ * follow, and the calls, turns and texts they held, stay until the next full garbage collection. With values of 2 kB a key
+ * that came and went took 2 µs instead of 0.6, and 1.2 kB of it stayed.
+ *
+ * Here a value stands in a box, which is emptied as its key goes. Keys do stay: they should be small.
  */
 export class Register<Key, Value extends {}> {
   readonly #boxes = new Map<Key, { value: Value | undefined }>();

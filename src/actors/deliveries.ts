@@ -12,6 +12,7 @@ import type { Tokens } from '../callbacks/tokens.ts';
 import { ClaimLost, causeOf, StoreUnavailable } from '../errors.ts';
 import { writeLine } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { Register } from '../register.ts';
 import type { DeliveryEnd, Outbox } from '../store/outbox.ts';
 import { persist } from '../store/persist.ts';
 import { storyOf, traceHeaders } from '../trace.ts';
@@ -45,9 +46,9 @@ export class Deliveries {
   readonly #parts: Parts;
   readonly #webhook: Webhook | undefined;
   readonly #machine: typeof deliveryMachine;
-  readonly #live = new Map<string, Actor<typeof deliveryMachine>>();
+  readonly #live = new Register<string, Actor<typeof deliveryMachine>>();
   readonly #states = new StateCounts();
-  readonly #claims = new Map<string, Delivery>();
+  readonly #claims = new Register<string, Delivery>();
   readonly #lines = new Map<string, PQueue>();
   readonly #renewing: NodeJS.Timeout;
   #draining = false;
@@ -139,8 +140,7 @@ export class Deliveries {
   }
 
   #forget(key: string): void {
-    const delivery = this.#claims.get(key);
-    this.#claims.delete(key);
+    const delivery = this.#claims.take(key);
     if (delivery) this.#parts.composer.leave(delivery);
   }
 

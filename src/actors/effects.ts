@@ -43,8 +43,8 @@ export class Effects {
   readonly #deliver: (destination: Destination) => void;
   /** So many store calls are under way that outlive the state that made them. */
   #unfinished = 0;
-  /** Called when there are none any more. */
-  #onFinished: () => void = () => {};
+  /** Resolved when there are none any more. */
+  #finishing: PromiseWithResolvers<void> | undefined;
 
   constructor(parts: {
     store: Store;
@@ -302,9 +302,9 @@ export class Effects {
     this.#callBack(turn);
     const next = settled.next && new Turn(settled.next);
     const takesOver = () => !signal.aborted && this.#slots.take(turn.queue);
-    if (!next || (takesOver() && this.#hold(next, sentAt))) return { next, waiting: settled.waiting };
+    if (!next || (takesOver() && this.#hold(next, sentAt))) return { outcome, next, waiting: settled.waiting };
     await this.#track(this.#giveBack(next, signal));
-    return { next: undefined, waiting: true };
+    return { outcome, next: undefined, waiting: true };
   }
 
   #hold(turn: Turn, sentAt: number): boolean {
@@ -358,10 +358,11 @@ export class Effects {
 
   /** Resolves when no store call is under way; a stop waits for that. */
   async finished(): Promise<void> {
-    if (!this.#unfinished) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onFinished = resolve;
-    await promise;
+    // One that has finished may have begun another.
+    while (this.#unfinished) {
+      this.#finishing ??= Promise.withResolvers();
+      await this.#finishing.promise;
+    }
   }
 
   /** What the worker said must not be lost to an outage of the store. */
@@ -373,7 +374,9 @@ export class Effects {
     this.#unfinished += 1;
     const finish = () => {
       this.#unfinished -= 1;
-      if (!this.#unfinished) this.#onFinished();
+      if (this.#unfinished) return;
+      this.#finishing?.resolve();
+      this.#finishing = undefined;
     };
     work.then(finish, finish);
     return work;

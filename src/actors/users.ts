@@ -35,7 +35,7 @@ type User = {
 export class Users {
   readonly #live = new Register<string, User>();
   /** What is about to be put into a queue, while its actor is woken for it. */
-  #arriving: Arrival | undefined;
+  #arriving: { readonly queue: string; readonly arrival: Arrival } | undefined;
   readonly #states = new StateCounts();
   readonly #supervisor: Actor<typeof supervisorMachine>;
   readonly #machine: typeof userMachine;
@@ -51,8 +51,7 @@ export class Users {
     this.#machine = userMachine.provide({
       actions: {
         claim: ({ context: { queue } }) => {
-          const arrival = this.#arriving;
-          this.#arriving = undefined;
+          const arrival = this.#arrivalIn(queue);
           this.#begin(queue, 'claim', (signal) => effects.claim(queue, signal, arrival), claimDone);
         },
         open: ({ context: { queue } }, { claim }) =>
@@ -143,14 +142,24 @@ export class Users {
 
   /** What an actor waits for from now on, and does nothing else in its queue before; undefined when none does. */
   #await(queue: string): PromiseWithResolvers<ClaimedMessage | undefined> | undefined {
-    if ((this.#stateOf(queue) ?? 'idle') !== 'idle' || this.#effects.slotsFree === 0) return undefined;
+    if (this.#effects.slotsFree === 0 || (this.#stateOf(queue) ?? 'idle') !== 'idle') return undefined;
     const awaited = Promise.withResolvers<ClaimedMessage | undefined>();
-    this.#arriving = { sentAt: performance.now(), claimed: awaited.promise };
-    this.hint(queue);
-    if (!this.#arriving) return awaited;
-    // Once it drains, nobody looks.
+    this.#arriving = { queue, arrival: { sentAt: performance.now(), claimed: awaited.promise } };
+    try {
+      this.hint(queue);
+      // Once it drains, nobody looks.
+      return this.#arriving ? undefined : awaited;
+    } finally {
+      this.#arriving = undefined;
+    }
+  }
+
+  /** What arrives in a queue at this moment, once. */
+  #arrivalIn(queue: string): Arrival | undefined {
+    if (this.#arriving?.queue !== queue) return undefined;
+    const { arrival } = this.#arriving;
     this.#arriving = undefined;
-    return undefined;
+    return arrival;
   }
 
   /** Whether the next message of a queue is gone on to when one has ended. */
@@ -204,7 +213,10 @@ export class Users {
 
   /** Breaks off the effect that a user has under way, if there is one. */
   #leave(user: User | undefined): void {
-    user?.underWay?.abort();
+    const underWay = user?.underWay;
+    if (!user || !underWay) return;
+    user.underWay = undefined;
+    underWay.abort();
   }
 
   /** The state of a queue's actor; undefined when it has none. */
@@ -213,6 +225,11 @@ export class Users {
   }
 
   #spawn(queue: string): void {
+    // Two hints may have been on their way to the supervisor.
+    if (this.#live.has(queue)) {
+      this.hint(queue);
+      return;
+    }
     // All have one id: XState remembers for ever what is done for each type of event, and that of an actor's end has its id in it.
     const actor = createActor(this.#machine, { id: 'user', parent: this.#supervisor, input: { queue } });
     this.#live.set(queue, { actor, underWay: undefined });

@@ -14,7 +14,7 @@ export class Bodies {
   /** The largest that is read. */
   readonly maxBytes: number;
   readonly #allBytes: number;
-  readonly #held = new Map<Context, number>();
+  readonly #held = new WeakMap<Context, number>();
   #bytes = 0;
 
   /** `maxBytes`: of one; `allBytes`: of all together, but that one alone always has room. */

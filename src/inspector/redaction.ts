@@ -42,7 +42,6 @@ const output = z.union([
   z.boolean(),
   z.object({
     ...claim.partial().shape,
-    ...outcome.partial().shape,
     ...posted.partial().shape,
     outcome: outcome.optional(),
     next: claim.optional(),

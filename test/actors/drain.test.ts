@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Settled } from '../../machines/events.ts';
 import { Users } from '../../src/actors/users.ts';
-import { aTurn, Count, effects, untilLeft } from './helpers.ts';
+import { aTurn, Count, effects, SETTLED, untilLeft } from './helpers.ts';
 
 test('draining lets the call in hand finish and claims nothing more', async (t) => {
   const relays = new Count();
@@ -27,7 +27,7 @@ test('draining lets the call in hand finish and claims nothing more', async (t) 
   users.hint('u');
   users.hint('other');
   t.is(users.size, 1);
-  call.resolve({ next: undefined, waiting: true });
+  call.resolve({ ...SETTLED, waiting: true });
   await drained;
   t.deepEqual(settled, [['u-1', false]]);
   t.is(relays.value, 1);

@@ -10,9 +10,10 @@ import type { ClaimedMessage } from '../../src/store/store.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { aDirectory } from '../helpers/broker.ts';
 import { aLog } from '../helpers/log.ts';
+import { aScriptedWorker, COMPLETE } from '../helpers/scripted-worker.ts';
 import { aMessage, settingsOf, until } from '../store/contract/kit.ts';
 
-function someEffects(t: ExecutionContext) {
+function someEffects(t: ExecutionContext, workerUrl = 'http://127.0.0.1:9') {
   const settings = settingsOf();
   const store = new EmbeddedStore(aDirectory(t), settings);
   const { log, lines } = aLog();
@@ -25,7 +26,7 @@ function someEffects(t: ExecutionContext) {
     onCancelled: (turn) => turn.cancel(),
   });
   const worker = new Worker({
-    baseUrl: 'http://127.0.0.1:9',
+    baseUrl: workerUrl,
     apiKey: undefined,
     connectTimeoutMs: 1000,
     idleTimeoutMs: 1000,
@@ -194,8 +195,78 @@ test('a message that was cancelled while it backed off is not called again, thou
   slots.release('other');
   const next = await backedOff;
   if (!next) return t.fail();
-  t.like(await effects.open(next, signal, () => true), { type: 'settled', next: undefined, waiting: false });
+  t.like(await effects.open(next, signal, () => true), {
+    type: 'settled',
+    outcome: { status: 'cancelled' },
+    next: undefined,
+  });
   t.like(await store.message('u', 'm'), { status: 'cancelled', attempts: 2 });
+});
+
+/** A message whose call is open, with another one waiting behind it. */
+async function anOpenCall(t: ExecutionContext) {
+  const worker = await aScriptedWorker(t);
+  const parts = someEffects(t, worker.url);
+  for (const id of ['m', 'n']) await parts.store.enqueue(aMessage('u', { id }));
+  const left = new AbortController();
+  const turn = await parts.effects.claim('u', left.signal);
+  if (!turn) throw new Error('nothing was claimed');
+  const opened = parts.effects.open(turn, left.signal, () => true);
+  const call = await worker.call(1);
+  call.say({ type: 'status', message: 'Working' });
+  t.like(await opened, { type: 'opened' });
+  return { ...parts, turn, call, left };
+}
+
+test('a message is gone on from as it ends, if calls still go on then', async (t) => {
+  for (const proceeds of [true, false]) {
+    const { effects, store, turn, call, left } = await anOpenCall(t);
+    let goesOn = true;
+    const relayed = effects.relay(turn, left.signal, () => goesOn);
+    goesOn = proceeds;
+    call.say(COMPLETE);
+    call.end();
+    const { outcome, next, waiting } = await relayed;
+    t.deepEqual([outcome, next?.messageId, waiting], [{ status: 'completed' }, proceeds ? 'n' : undefined, true]);
+    t.like(await store.message('u', 'n'), { status: proceeds ? 'processing' : 'queued' });
+  }
+});
+
+test('the same when it ends without a call', async (t) => {
+  for (const proceeds of [true, false]) {
+    const { effects, store } = someEffects(t);
+    for (const id of ['m', 'n']) await store.enqueue(aMessage('u', { id }));
+    const { signal } = new AbortController();
+    const turn = await effects.claim('u', signal);
+    turn?.cancel();
+    if (!turn) return t.fail();
+    const opening = await effects.open(turn, signal, () => proceeds);
+    t.like(opening, { type: 'settled', outcome: { status: 'cancelled' }, waiting: true });
+    t.like(await store.message('u', 'n'), { status: proceeds ? 'processing' : 'queued' });
+  }
+});
+
+test('of a call that is left nothing is settled, and its slot is not touched', async (t) => {
+  const { effects, store, slots, turn, call, left } = await anOpenCall(t);
+  const relayed = effects.relay(turn, left.signal, () => true);
+  left.abort(new Error('left'));
+  await call.over;
+  await t.throwsAsync(relayed, { message: 'left' });
+  t.like(await store.message('u', 'm'), { status: 'processing' });
+  t.is(slots.held, 1);
+});
+
+test('who waits for what is under way hears of its end, whoever else does, and of what it has begun', async (t) => {
+  const { effects, turn, call, left } = await anOpenCall(t);
+  await effects.finished();
+  const relayed = effects.relay(turn, left.signal, () => true);
+  call.say(COMPLETE);
+  call.end();
+  const { next } = await relayed;
+  if (!next) return t.fail();
+  const released = effects.release(next);
+  await Promise.all([effects.finished(), effects.finished()]);
+  await released;
 });
 
 test('of a queue that is left, or whose actor broke, a line tells which message was in hand, and whose', async (t) => {

@@ -4,7 +4,7 @@ import { Turn } from '../../src/actors/turn.ts';
 import type { UserEffects } from '../../src/actors/users.ts';
 
 /** The message was the last in its queue. */
-export const SETTLED: Settled = { next: undefined, waiting: false };
+export const SETTLED: Settled = { outcome: { status: 'completed' }, next: undefined, waiting: false };
 
 export function aTurn(queue: string, token = 1): Turn {
   const claim = { queue, messageId: `${queue}-${token}`, token, attempt: 1 };

@@ -144,6 +144,35 @@ test('a queue never has two users, however often it is hinted at', async (t) => 
   await users.drain(1000);
 });
 
+test('nor has it when two hints reach the supervisor while it is busy', async (t) => {
+  const claims = new Count();
+  let broken = true;
+  const users = new Users(
+    effects({
+      claim: (_queue, signal) => {
+        claims.add();
+        return untilLeft(signal);
+      },
+      freeSlot: () => {
+        if (broken) throw new Error('a slot that cannot be freed');
+      },
+    }),
+    () => {
+      // The supervisor is still at what broke.
+      if (!broken) return;
+      broken = false;
+      users.hint('u');
+      users.hint('u');
+    },
+  );
+  users.hint('bad');
+  await claims.reaches(1);
+  t.is(users.size, 1);
+  t.deepEqual(users.states, { idle: 0, claiming: 1 });
+  await users.drain(1000);
+  t.is(claims.value, 1);
+});
+
 test('a user that breaks costs nobody else anything, and the next hint wakes its queue again', async (t) => {
   const abandoned: { queue: string; error: unknown }[] = [];
   const claims = new Count();

@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { Client } from './client.ts';
 
+/** What `npm start` starts Node.js with. */
+export const FLAGS: readonly string[] = ['--no-allocation-site-pretenuring'];
+
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 export type BrokerProcess = {
@@ -33,7 +36,7 @@ process.once('exit', () => {
 });
 
 function run(env: Record<string, string>, entry = MAIN): ChildProcess {
-  const child = spawn(process.execPath, [entry], {
+  const child = spawn(process.execPath, [...FLAGS, entry], {
     env: {
       PATH: process.env['PATH'],
       TMPDIR: process.env['TMPDIR'],

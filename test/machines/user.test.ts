@@ -27,12 +27,10 @@ const released = done('release');
 const fault = (effect: string) => ({ type: `${effect}.failed`, error: new Error('away') });
 
 /** Everything that settling a message can leave. */
-const LEFT: readonly Settled[] = [
-  { next: NEXT, waiting: true },
-  { next: undefined, waiting: true },
-  { next: undefined, waiting: false },
-];
-const LAST: Settled = { next: undefined, waiting: false };
+const LAST: Settled = { outcome: { status: 'completed' }, next: undefined, waiting: false };
+const MORE: Settled = { ...LAST, waiting: true };
+const FOLLOWED: Settled = { ...MORE, next: NEXT };
+const LEFT = [FOLLOWED, MORE, LAST];
 
 /** Everything that can come of each effect. */
 const RESULTS: Readonly<Record<string, readonly EventObject[]>> = {
@@ -96,7 +94,7 @@ test('the usual way: idle, claiming, dispatching, streaming, idle', (t) => {
 });
 
 test('a next claim that came with the settling is worked on at once, in the same slot', (t) => {
-  for (const event of [settled({ next: NEXT, waiting: true }), ended({ next: NEXT, waiting: true })]) {
+  for (const event of [settled(FOLLOWED), ended(FOLLOWED)]) {
     const from = after(...(event.type === 'relay.done' ? STREAMING : DISPATCHING)).state;
     const { state, actions } = tell(userMachine, from, event);
     t.is(place(state), 'dispatching');
@@ -141,7 +139,7 @@ test('a user never rests with a hint unanswered, unless it is draining', (t) => 
 });
 
 test('drained in whatever state, a user claims no more and comes to rest when its call is over', (t) => {
-  const ends = [WORK, opened, settled({ next: undefined, waiting: true }), released];
+  const ends = [WORK, opened, settled(MORE), released];
   for (const { state, path } of REACHED.filter((reached) => reached.state.status === 'active')) {
     let { state: now } = tell(userMachine, state, DRAIN);
     const seen = [place(now)];
@@ -155,9 +153,14 @@ test('drained in whatever state, a user claims no more and comes to rest when it
 });
 
 test('a claim that was taken while the drain began is handed over, not begun', (t) => {
-  const { state } = after(...STREAMING, DRAIN, settled({ next: NEXT, waiting: true }));
-  t.is(place(state), 'releasing');
-  t.is(state.context.claim, NEXT);
+  for (const events of [
+    [...STREAMING, DRAIN, settled(FOLLOWED)],
+    [...DISPATCHING, DRAIN, ended(FOLLOWED)],
+  ]) {
+    const { state } = after(...events);
+    t.is(place(state), 'releasing');
+    t.is(state.context.claim, NEXT);
+  }
 });
 
 test('aborted in whatever state, a user hands a claim over and comes to rest', (t) => {
