@@ -10,6 +10,8 @@ const STATE = { width: 118, height: 44 };
 /** Of a state that has others in it, above them. */
 const TITLE_HEIGHT = 18;
 const MARGIN = 6;
+/** How far a line that leads back to its state goes out. */
+const LOOP = 10;
 
 type Point = { readonly x: number; readonly y: number };
 
@@ -31,7 +33,7 @@ export function chartOf(name: string, machine: AnyStateMachine): Chart {
   const edges = edgesOf(machine).filter(({ from }) => from !== machine.root);
   for (const { from, to } of edges) {
     // Lines cannot end at a state that has others in it: laid out to the first of those, they are cut off at its border.
-    graph.setEdge(leafOf(from).id, leafOf(to).id, {}, nameOf({ from, to }));
+    if (from !== to) graph.setEdge(leafOf(from).id, leafOf(to).id, {}, nameOf({ from, to }));
   }
   layout(graph);
   const states = nodes.map((node): ChartState => {
@@ -42,8 +44,10 @@ export function chartOf(name: string, machine: AnyStateMachine): Chart {
   });
   const boxes = new Map(states.map((state) => [state.path, state]));
   const lines = edges.map(({ from, to, labels }): ChartEdge => {
+    const box = boxes.get(pathOf(from));
+    if (from === to && box) return { from: pathOf(from), to: pathOf(to), labels, points: loopAt(box) };
     const { points = [] } = graph.edge(leafOf(from).id, leafOf(to).id, nameOf({ from, to }));
-    const begun = isCompound(from) && !within(to, from) ? cutOff(points, boxes.get(pathOf(from))) : points;
+    const begun = isCompound(from) && !within(to, from) ? cutOff(points, box) : points;
     const ended =
       isCompound(to) && !within(from, to) ? cutOff(begun.toReversed(), boxes.get(pathOf(to))).toReversed() : begun;
     return { from: pathOf(from), to: pathOf(to), labels, points: ended.map(rounded) };
@@ -60,6 +64,17 @@ function frameOf(states: readonly ChartState[], edges: readonly ChartEdge[]) {
   const width = Math.max(...[...points, ...corners].map((point) => point.x)) + MARGIN - x;
   const height = Math.max(...[...points, ...corners].map((point) => point.y)) + MARGIN - y;
   return { x, y, width, height };
+}
+
+/** A line that leaves a state at its right side and comes back there. */
+function loopAt({ x, y, width, height }: ChartState): readonly Point[] {
+  const [right, upper, lower] = [x + width, y + height / 4, y + (height * 3) / 4];
+  return [
+    { x: right, y: upper },
+    { x: right + LOOP, y: upper },
+    { x: right + LOOP, y: lower },
+    { x: right, y: lower },
+  ].map(rounded);
 }
 
 function pathOf(node: AnyStateNode): string {

@@ -255,6 +255,25 @@ test('the charts have all states of their machines, apart from each other, and l
   }
 });
 
+test('a line that leads back to its state goes out at the border, round, and in again', (t) => {
+  const machine = setup({}).createMachine({
+    id: 'example',
+    initial: 'on',
+    states: { on: { on: { again: { target: 'on', reenter: true } } } },
+  });
+  const { states, edges } = chartOf('example', machine);
+  const [on] = states;
+  const [loop] = edges;
+  if (!on || !loop) return t.fail();
+  const border = on.x + on.width;
+  t.deepEqual(
+    loop.points.map(({ x }) => x > border),
+    [false, true, true, false],
+  );
+  for (const end of [loop.points.at(0), loop.points.at(-1)]) t.is(end?.x, border);
+  for (const { y } of loop.points) t.true(y > on.y && y < on.y + on.height);
+});
+
 test('a line to a state that has others in it ends at its border', (t) => {
   const machine = setup({}).createMachine({
     id: 'example',
