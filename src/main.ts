@@ -2,6 +2,7 @@ import { startBroker } from './broker.ts';
 import { ConfigFault, readConfig } from './config.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { onEnd } from './signals.ts';
 
 try {
   const config = readConfig(process.env);
@@ -14,15 +15,7 @@ try {
   metrics.watchProcess();
   const broker = await startBroker(config, log, { metrics });
 
-  let stopping = false;
-  const stop = async () => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    await broker.stop();
-    process.exit(0);
-  };
-  process.on('SIGTERM', () => void stop());
-  process.on('SIGINT', () => void stop());
+  onEnd(() => void broker.stop().then(() => process.exit(0)));
 } catch (error) {
   process.stderr.write(
     `${error instanceof ConfigFault ? error.message : `The broker cannot start: ${reason(error)}`}\n`,

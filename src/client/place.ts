@@ -51,7 +51,7 @@ export class Place {
   }
 
   #cutShort(status: number): BrokerError {
-    const detail = `The broker's log of this message was cut short before event ${this.#last}, by a power loss, say. Ask for the message itself.`;
+    const detail = `The broker's log of this message ends before event ${this.#last}: it was cut short, by a power loss, say, or that is not an event of it. Ask for the message itself.`;
     return clientFault(status, 'log_cut_short', detail);
   }
 }

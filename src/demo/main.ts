@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Broker, startBroker } from '../broker.ts';
 import { ConfigFault, readConfig } from '../config.ts';
 import { createLog } from '../log.ts';
+import { onEnd } from '../signals.ts';
 import { startSimulatedWorker } from '../simulated-worker/server.ts';
 import { Columns } from './columns.ts';
 import { Person } from './person.ts';
@@ -24,8 +25,7 @@ const directory = mkdtempSync(join(tmpdir(), 'bt-servant-demo-'));
 const worker = await startSimulatedWorker({ ttftMs: 300, chunkMs: 120 });
 const broker = await start(process.env['PORT'] ?? '8000');
 let stopping = false;
-process.once('SIGINT', () => void stop());
-process.once('SIGTERM', () => void stop());
+onEnd(() => void stop());
 
 console.log(`The broker listens on ${broker.url}, with the embedded store and a simulated worker.\n`);
 const columns = new Columns(

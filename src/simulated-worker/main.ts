@@ -1,4 +1,5 @@
 /** `npm run worker`: the simulated worker on the command line. */
+import { onEnd } from '../signals.ts';
 import { parseDirectives } from './directives.ts';
 import { HELP, readFlags } from './flags.ts';
 import { type CallRecord, startSimulatedWorker } from './server.ts';
@@ -22,9 +23,7 @@ async function run(): Promise<void> {
     console.log(
       'Steer a message from its first characters: [[text="Hello" ttft=300 chunk=120 tools=read_memory]] Hi. More: --help',
     );
-    const end = (): void => void worker.close();
-    process.once('SIGINT', end);
-    process.once('SIGTERM', end);
+    onEnd(() => void worker.close());
   } catch (error) {
     fail([`The simulated worker cannot listen there: ${error instanceof Error ? error.message : String(error)}.`]);
   }

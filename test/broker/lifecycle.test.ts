@@ -42,6 +42,8 @@ for (const kind of STORES) {
     const stream = stopping.client.all('u', running);
     await stopping.client.streaming('u', running);
     const waiting = await stopping.client.send('u', 'later');
+    // Twice, as from a terminal and from npm.
+    stopping.child.kill('SIGTERM');
     const code = stopping.end('SIGTERM');
     // The drain lasts as long as the call, which is open: asked until it shows.
     let ready = await stopping.client.get('/health/ready');
@@ -115,6 +117,17 @@ test('a port that is taken is one clear sentence', async (t) => {
   const { code, output } = await endedBroker(t, { PORT: port, STORE: 'embedded', DATA_DIR: aDirectory(t) });
   t.is(code, 1);
   t.regex(output, /EADDRINUSE.*set another PORT\./);
+});
+
+test('told again later that it is to end, it ends at once', async (t) => {
+  const worker = await aWorker(t);
+  const env = { ...(await aStore(t, 'embedded')), WORKER_BASE_URL: worker.url, SHUTDOWN_SECONDS: '60' };
+  const { client, child, end } = await aBrokerProcess(t, env);
+  await client.streaming('u', await client.send('u', '[[text="one two three" ttft=60000]]'));
+  const ended = end('SIGTERM');
+  // As often as it answers that it goes on.
+  while (await client.get('/health/live').catch(() => undefined)) child.kill('SIGTERM');
+  t.is(await ended, 1);
 });
 
 test('a second broker on the same embedded file is refused with a sentence that says what to do', async (t) => {
