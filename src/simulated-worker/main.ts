@@ -1,5 +1,4 @@
 /** `npm run worker`: the simulated worker on the command line. */
-import { onEnd } from '../signals.ts';
 import { parseDirectives } from './directives.ts';
 import { HELP, readFlags } from './flags.ts';
 import { type CallRecord, startSimulatedWorker } from './server.ts';
@@ -23,7 +22,9 @@ async function run(): Promise<void> {
     console.log(
       'Steer a message from its first characters: [[text="Hello" ttft=300 chunk=120 tools=read_memory]] Hi. More: --help',
     );
-    onEnd(() => void worker.close());
+    const end = (): void => void worker.close();
+    process.once('SIGINT', end);
+    process.once('SIGTERM', end);
   } catch (error) {
     fail([`The simulated worker cannot listen there: ${error instanceof Error ? error.message : String(error)}.`]);
   }
