@@ -112,16 +112,16 @@ export const userMachine = user.createMachine({
   initial: 'idle',
   // What a state does not act on is remembered.
   on: {
-    work: { actions: user.assign({ hinted: true }) },
+    work: { actions: assign({ hinted: true }) },
     drain: { actions: drain },
     abort: { actions: drain },
   },
   states: {
     idle: {
-      entry: [user.assign({ claim: undefined }), 'freeSlot', 'reportIdle'],
+      entry: [assign({ claim: undefined }), 'freeSlot', 'reportIdle'],
       // However a queue was left, a hint that came meanwhile is worth one look. It is forgotten with that, so a
       // claim that fails costs one try a hint and no loop; without a hint the sweeper brings the queue back.
-      always: { guard: hinted, target: 'claiming', actions: user.assign({ hinted: false }) },
+      always: { guard: hinted, target: 'claiming', actions: assign({ hinted: false }) },
       on: {
         work: { guard: notDraining, target: 'claiming' },
         retire: 'retired',

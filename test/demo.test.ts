@@ -38,8 +38,6 @@ test('the demo shows two conversations side by side, gives a curl line that work
   t.regex(stdout, /event: queued\n[^]+Genesis 1:2\?[^]+event: done\n/);
 
   const ended = once(demo, 'exit');
-  // Twice, as from the terminal and from npm.
-  demo.kill('SIGINT');
   demo.kill('SIGINT');
   t.deepEqual(await ended, [0, null]);
   t.deepEqual(readdirSync(TMPDIR), []);

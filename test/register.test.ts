@@ -53,7 +53,7 @@ test('what it has let go of does not outlive the young generation, as it does in
     for (let n = 0; n < LIVE; n += 1) map.set(`${n}`, []);
     // The table is old from here on.
     collect();
-    let bytes = 0;
+    const bytes: number[] = [];
     for (let turn = 0; turn < TURNS; turn += 1) {
       const before = process.memoryUsage().heapUsed;
       for (let n = 0; n < KEYS + LIVE; n += 1) {
@@ -66,9 +66,10 @@ test('what it has let go of does not outlive the young generation, as it does in
       }
       collect({ type: 'minor' });
       collect({ type: 'minor' });
-      bytes += process.memoryUsage().heapUsed - before;
+      bytes.push((process.memoryUsage().heapUsed - before) / KEYS);
     }
-    return bytes / (TURNS * KEYS);
+    // One in which all was collected is no measure.
+    return bytes.sort((a, b) => a - b)[TURNS / 2] ?? Number.NaN;
   };
 
   const inRegister = kept(new Register<string, object>());

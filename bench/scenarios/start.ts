@@ -36,7 +36,7 @@ export const recovery: Scenario = {
 const RESTED_MS = 20_000;
 
 const rested: Run = async ({ children, cpu }, _worker, scale) => {
-  await delay(RESTED_MS * Math.max(scale, 0.25));
+  await delay(RESTED_MS);
   const seconds = 20 * Math.max(scale, 0.25);
   const before = cpu();
   await delay(seconds * 1000);

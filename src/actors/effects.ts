@@ -356,7 +356,7 @@ export class Effects {
     }
   }
 
-  /** Resolves when no store call is under way; a stop waits for that. */
+  /** Resolves when none of the store calls is under way that outlive the state that made them; a stop waits for that. */
   async finished(): Promise<void> {
     // One that has finished may have begun another.
     while (this.#unfinished) {

@@ -7,20 +7,11 @@ import { sentence } from './sentence.ts';
 /** As a shell counts what was ended by Ctrl-C. */
 const INTERRUPTED = 130;
 const TERMINATED = 143;
-/** What comes so soon after is the same Ctrl-C, passed on by npm. One that comes later ends at once. */
-const SAME_WITHIN_MS = 1000;
 
 const leave = new AbortController();
-for (const [signal, code] of [
-  ['SIGINT', INTERRUPTED],
-  ['SIGTERM', TERMINATED],
-] as const) {
-  process.once(signal, () => {
-    leave.abort(code);
-    const toldAt = performance.now();
-    process.on(signal, () => performance.now() - toldAt >= SAME_WITHIN_MS && process.exit(code));
-  });
-}
+// Not once: a terminal and npm both send it, and the second would cut off what is said in leaving.
+process.on('SIGINT', () => leave.abort(INTERRUPTED));
+process.on('SIGTERM', () => leave.abort(TERMINATED));
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read this reads no more, as `head` does after its lines.
   if (error.code === 'EPIPE') return leave.abort(0);

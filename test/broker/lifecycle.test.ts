@@ -42,8 +42,6 @@ for (const kind of STORES) {
     const stream = stopping.client.all('u', running);
     await stopping.client.streaming('u', running);
     const waiting = await stopping.client.send('u', 'later');
-    // Twice, as from a terminal and from npm.
-    stopping.child.kill('SIGTERM');
     const code = stopping.end('SIGTERM');
     // The drain lasts as long as the call, which is open: asked until it shows.
     let ready = await stopping.client.get('/health/ready');

@@ -310,8 +310,6 @@ test.serial('Ctrl-C leaves at once and says how to come back; so does a reader t
   const { cli, run } = await aCli(t);
   const sending = cli('send', '[[text="one two three four" events=1000 chunk=50]]');
   await sending.says('one two');
-  // Twice, as from the terminal and from npm.
-  sending.child.kill('SIGINT');
   sending.child.kill('SIGINT');
   const { code, err } = await sending.ended;
   t.is(code, 130);
